@@ -1,0 +1,127 @@
+"""The ports of the ground floor: what the middle floor may ask of the world.
+
+Each port has its adapters in a file of its own (places.py, routes.py, vehicle.py, weather.py, news.py, traffic.py,
+gazetteer.py, memory.py). Every coroutine here ends by the adapter's own deadline, with a value or a `BackendError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from backends.model import (
+    Forecast,
+    Headline,
+    Language,
+    Locality,
+    Place,
+    PlaceHit,
+    PlacePage,
+    PlaceQuery,
+    Position,
+    RegionInfo,
+    Route,
+    RouteRequest,
+    SavedPlace,
+    Signal,
+    SignalSpec,
+    SignalValue,
+    TrafficEvent,
+)
+
+
+class Places(Protocol):
+    """The places of the installed map."""
+
+    async def search(self, query: PlaceQuery) -> PlacePage:
+        """The page `query.offset`/`query.limit` of the places satisfying every condition, and how many there are."""
+
+    async def find(self, name: str, *, near: Position | None = None, limit: int = 5) -> tuple[PlaceHit, ...]:
+        """Places called `name` in any spelling (kanji, kana, Latin, with recognizer errors), best first."""
+
+    async def get(self, place_id: str) -> Place:
+        """Raises `NotFound`."""
+
+    async def info(self) -> RegionInfo | None:
+        """The installed map, None when there is none."""
+
+
+class Gazetteer(Protocol):
+    """Names of municipalities, districts and stations of the whole country; in memory, so not a coroutine."""
+
+    def lookup(self, name: str, *, near: Position | None = None) -> tuple[Locality, ...]:
+        """Localities of that name (suffix optional, any spelling, exact reading), likeliest first."""
+
+    def scan(self, text: str) -> tuple[tuple[int, int, tuple[Locality, ...]], ...]:
+        """Longest non-overlapping mentions in `text`: (start, end, candidates likeliest first)."""
+
+
+class Routes(Protocol):
+    async def route(self, request: RouteRequest) -> tuple[Route, ...]:
+        """The best route and up to `request.alternatives` others, best first. Raises `NoMap`, `NotFound`."""
+
+
+class Vehicle(Protocol):
+    """The car's signals by VSS path."""
+
+    async def get(self, path: str) -> Signal:
+        """Raises `NotFound` for a path the car does not have."""
+
+    async def set(self, path: str, value: SignalValue) -> Signal:
+        """Sets an actuator and returns what the car then reports. Raises `Rejected` when out of limits."""
+
+    async def spec(self, path: str) -> SignalSpec:
+        """Limits, unit and type of a signal. Raises `NotFound`."""
+
+    def subscribe(self, paths: Sequence[str]) -> AsyncIterator[Signal]:
+        """Changes of these signals as they come; ends when the connection does."""
+
+
+class Navigation(Protocol):
+    """The head unit's navigation: what guides the car."""
+
+    async def set_route(
+        self, name: str, route: Route, destination: Position, waypoints: Sequence[Position] = ()
+    ) -> None:
+        """Starts guidance; returns once the head unit has confirmed it."""
+
+    async def cancel(self) -> bool:
+        """Ends guidance. False when there was none."""
+
+    async def status(self) -> Mapping[str, object]:
+        """`guiding` (bool) and, while guiding, `name`, `destination` (Position), `waypoints`, `route` (Route),
+        `remaining_m`, `remaining_s`, `eta` (datetime)."""
+
+
+class Weather(Protocol):
+    async def forecast(self, place: str, position: Position, start: datetime, end: datetime) -> Forecast:
+        """The weather over [start, end) there. Raises `NotFound` beyond the forecast's horizon."""
+
+
+class News(Protocol):
+    async def headlines(self, topic: str, language: Language, limit: int = 10) -> tuple[Headline, ...]:
+        """Newest first. `topic`: general, sports, business, technology, entertainment, world, local, science."""
+
+
+class Traffic(Protocol):
+    async def along(self, geometry: Sequence[Position], corridor_m: float = 150) -> tuple[TrafficEvent, ...]:
+        """Events touching the line, in the order they are met."""
+
+    async def around(self, position: Position, radius_m: float) -> tuple[TrafficEvent, ...]:
+        """Events near a point, nearest first."""
+
+
+class Memory(Protocol):
+    """What a driver keeps: home, work, favourites, earlier destinations. Per driver id."""
+
+    async def get(self, driver: str, label: str) -> SavedPlace | None:
+        """`label`: home or work."""
+
+    async def put(self, driver: str, place: SavedPlace) -> None: ...
+
+    async def history(self, driver: str, limit: int = 10) -> tuple[SavedPlace, ...]:
+        """Destinations set before, newest first."""
+
+    async def forget(self, driver: str, label: str | None = None) -> int:
+        """Erases one label or everything; returns how many rows went."""
