@@ -1,0 +1,204 @@
+"""The frame every action hangs in: what it is given, what it gives back, what is said when a backend fails.
+
+An action subclasses `Skill`, sets `action_name` and writes `perform`. It never talks to Rasa directly: it reads a `Turn` and
+returns an `Outcome`. The frame holds the deadline, turns `BackendError` into a sentence and writes the slots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal, cast
+
+from rasa_sdk import Action, Tracker
+from rasa_sdk.events import SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.phrases import Phrases
+from backends.errors import BackendError
+from backends.model import Language
+from backends.ports import Gazetteer, Memory, Navigation, News, Places, Routes, Traffic, Vehicle, Weather
+
+log = logging.getLogger(__name__)
+
+Context = Literal[
+    "none", "greeting", "asks_condition", "no_results", "offers_one", "offers_list", "asks_choice", "asks_place",
+    "asks_date", "asks_yesno", "asks_slot", "gives_info", "done", "apology",
+]  # fmt: skip
+"""What the reply does, for understanding the next message (docs/understanding-contract.md)."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything an action may ask, handed in by the composition root."""
+
+    places: Places
+    gazetteer: Gazetteer
+    routes: Routes
+    vehicle: Vehicle
+    navigation: Navigation
+    weather: Weather
+    news: News
+    traffic: Traffic
+    memory: Memory
+    clock: Callable[[], datetime]
+    """timezone-aware local time of the car (simulated in the simulator)"""
+    desk_phone: str = "0800-300-0365"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    type: str
+    value: Any
+    role: str | None = None
+    start: int = 0
+    end: int = 0
+    text: str = ""
+    """the words themselves"""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One user message as an action sees it."""
+
+    text: str
+    intent: str
+    confidence: float
+    entities: tuple[Entity, ...]
+    language: Language
+    driver: str
+    slots: Mapping[str, Any]
+    number: int
+    """how many user messages came before in this conversation"""
+    metadata: Mapping[str, Any]
+
+    def all(self, *types: str, role: str | None = None) -> tuple[Entity, ...]:
+        return tuple(e for e in self.entities if e.type in types and e.role == role)
+
+    def first(self, *types: str, role: str | None = None) -> Any:
+        """The value of the first entity of these types, None when there is none."""
+        found = self.all(*types, role=role)
+        return found[0].value if found else None
+
+    @classmethod
+    def from_tracker(cls, tracker: Tracker) -> Turn:
+        message = tracker.latest_message or {}
+        text = message.get("text") or ""
+        metadata = message.get("metadata") or {}
+        entities = tuple(
+            Entity(e["entity"], e.get("value"), e.get("role"), int(e.get("start") or 0), int(e.get("end") or 0),
+                   text[int(e.get("start") or 0) : int(e.get("end") or 0)])
+            for e in message.get("entities") or ()
+        )  # fmt: skip
+        intent = message.get("intent") or {}
+        language = metadata.get("language") or tracker.get_slot("language") or "ja"
+        return cls(
+            text=text,
+            intent=intent.get("name") or "",
+            confidence=float(intent.get("confidence") or 0.0),
+            entities=entities,
+            language=cast(Language, "en" if language == "en" else "ja"),
+            driver=metadata.get("driver") or tracker.get_slot("driver") or "owner",
+            slots=tracker.slots,
+            number=sum(1 for event in tracker.events if event.get("event") == "user"),
+            metadata=metadata,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One thing that was done (or failed) in the world, for events, transcripts and `concierge replay`."""
+
+    name: str
+    """set_destination, set_signal, search, …"""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an action gives back."""
+
+    text: str
+    """what is said; plain text, never empty"""
+    context: Context = "gives_info"
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    """dialogue slots to set; a pending question goes into `pending`, which is cleared unless named here"""
+    done: tuple[Done, ...] = ()
+    cards: tuple[Mapping[str, Any], ...] = ()
+    """what a page may show: JSON-able, `type` place/route/weather/news/car"""
+    quick_replies: tuple[str, ...] = ()
+
+
+class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
+    """Base class of all actions."""
+
+    action_name: ClassVar[str]
+    deadline_s: ClassVar[float] = 4.0
+    """the longest a driver waits for this action before hearing why"""
+
+    def __init__(self, world: World, phrases: Phrases) -> None:
+        self.world = world
+        self.phrases = phrases
+
+    def name(self) -> str:
+        return self.action_name
+
+    @abstractmethod
+    async def perform(self, turn: Turn) -> Outcome:
+        """Does the work. `BackendError`s may pass through: the frame says the sentence for them."""
+
+    def say(self, turn: Turn, key: str, /, **values: object) -> str:
+        return self.phrases.say(turn.language, key, turn=turn.number, **values)
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        turn = Turn.from_tracker(tracker)
+        try:
+            outcome = await asyncio.wait_for(self.perform(turn), self.deadline_s)
+        except BackendError as error:
+            log.warning("%s: %s failed: %s", self.action_name, error.stage, error.code)
+            outcome = self._failed(turn, error.stage, error.code)
+        except (TimeoutError, asyncio.TimeoutError):
+            log.warning("%s: no answer within %.1f s", self.action_name, self.deadline_s)
+            outcome = self._failed(turn, "any", "timeout")
+        except Exception:
+            # The last wall before the driver: whatever broke, a sentence is said and the log has the trace.
+            log.exception("%s broke", self.action_name)
+            outcome = self._failed(turn, "any", "error")
+        dispatcher.utter_message(text=outcome.text, json_message=payload(outcome))
+        slots: dict[str, Any] = {"pending": None, **outcome.slots, "last_reply": outcome.text}
+        slots["context"] = outcome.context
+        return [SlotSet(key, value) for key, value in slots.items()]
+
+    def _failed(self, turn: Turn, stage: str, code: str) -> Outcome:
+        known = self.phrases.ids(turn.language)
+        key = next(
+            k for k in (f"failed.{stage}.{code}", f"failed.{stage}", f"failed.{code}", "failed.error") if k in known
+        )
+        return Outcome(
+            self.say(turn, key),
+            context="apology",
+            done=(Done(self.action_name, {"stage": stage, "code": code}, False),),
+        )
+
+
+def payload(outcome: Outcome) -> dict[str, Any]:
+    """The machine-readable half of a reply (Rasa's `custom`)."""
+    return {
+        "context": outcome.context,
+        "actions": [{"name": d.name, "arguments": dict(d.arguments), "ok": d.ok} for d in outcome.done],
+        "cards": [dict(card) for card in outcome.cards],
+        "quick_replies": list(outcome.quick_replies),
+    }
+
+
+def register(executor: Any, skills: Iterable[type[Skill]], world: World, phrases: Phrases) -> None:
+    """Registers instances of `skills` with a rasa_sdk `ActionExecutor` (explicit: nothing is discovered by walking)."""
+    for skill in skills:
+        executor.register_action(skill(world, phrases))
