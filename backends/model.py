@@ -355,6 +355,10 @@ class Forecast:
     source: str
     """Open-Meteo, 気象庁"""
     demo: bool = False
+    humidity_percent: int | None = None
+    """highest relative humidity"""
+    uv_index: float | None = None
+    """highest of the span, 0 … about 12"""
 
 
 @dataclass(frozen=True, slots=True)
