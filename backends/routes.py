@@ -1,0 +1,485 @@
+"""Routes on Valhalla: in process (`ValhallaRoutes`) or from a farm of servers (`ValhallaHttpRoutes`).
+
+Both send the request `request_body` builds and read the answer with `read_answer`, so that what is tested on one holds
+for the other. The pure functions at the end (`position_along`, `remaining`, `RouteLine`) walk a route by distance; the
+simulated car and the ETA live on them.
+
+Valhalla's routing API: https://valhalla.github.io/valhalla/api/turn-by-turn/api-reference/
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+import json
+import math
+import re
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from backends.errors import BackendError, BackendTimeout, BackendUnavailable, BadAnswer, NoMap, NotFound
+from backends.model import Language, Maneuver, Position, Route, RouteRequest
+
+STAGE: Final = "routes"
+SNAP_LIMIT_M: Final = 5_000
+"""A position further than this from every road of the map counts as outside of it."""
+GUIDANCE: Final[Mapping[Language, str]] = {"ja": "ja-JP", "en": "en-US"}
+MANEUVER_KINDS: Final = (
+    "none start start_right start_left destination destination_right destination_left becomes continue slight_right "
+    "right sharp_right uturn_right uturn_left sharp_left left slight_left ramp_straight ramp_right ramp_left "
+    "exit_right exit_left stay_straight stay_right stay_left merge roundabout_enter roundabout_exit ferry_enter "
+    "ferry_exit transit transit_transfer transit_remain_on transit_connection_start transit_connection_transfer "
+    "transit_connection_destination post_transit_connection_destination merge_right merge_left elevator_enter "
+    "steps_enter escalator_enter building_enter building_exit"
+).split()
+"""Valhalla's maneuver types in the order of their numbers."""
+ROAD_NAMES_FILE: Final = "road_names.json"
+"""Beside the tiles: local road name → {"en": …}. Valhalla keeps one name of a road, in the local language."""
+
+
+class RoadNames:
+    """Road names in the driver's language."""
+
+    def __init__(self, english: Mapping[str, str] | None = None) -> None:
+        self._english = dict(english or {})
+
+    @classmethod
+    def beside(cls, tiles: Path) -> RoadNames:
+        """Reads the names the map builder left; a map without them keeps its local names."""
+        try:
+            names = json.loads((tiles.parent / ROAD_NAMES_FILE).read_text("utf-8"))
+        except (OSError, ValueError):
+            return cls()
+        return cls({str(k): str(v["en"]) for k, v in names.items() if isinstance(v, dict) and v.get("en")})
+
+    def translate(self, name: str, language: Language) -> str:
+        return self._english.get(name, name) if language == "en" else name
+
+    def translate_in(self, text: str, names: Sequence[str], language: Language) -> str:
+        """`text` with each of the `names` that occurs in it translated, longest first."""
+        for name in sorted(set(names), key=len, reverse=True):
+            translated = self.translate(name, language)
+            if translated != name:
+                text = text.replace(name, translated)
+        return text
+
+
+def request_body(request: RouteRequest) -> dict[str, Any]:
+    """The body of Valhalla's `/route`. `request.departure` changes nothing: the tiles carry no traffic by time of day."""
+    stops = [request.origin, *request.waypoints, request.destination]
+    locations: list[dict[str, Any]] = [
+        {
+            "lat": round(stop.latitude, 6),
+            "lon": round(stop.longitude, 6),
+            "type": "break",
+            "search_cutoff": SNAP_LIMIT_M,
+        }
+        for stop in stops
+    ]
+    if request.heading is not None:
+        locations[0]["heading"] = round(request.heading) % 360
+    costing: dict[str, Any] = {}
+    if request.avoid_tolls:
+        costing["use_tolls"] = 0.0
+    if request.avoid_highways:
+        costing["use_highways"] = 0.0
+    if request.avoid_ferries:
+        costing["use_ferry"] = 0.0
+    if request.shortest:
+        costing["shortest"] = True
+    body: dict[str, Any] = {
+        "locations": locations,
+        "costing": "auto",
+        "costing_options": {"auto": costing},
+        "language": GUIDANCE[request.language],
+        "units": "kilometers",
+    }
+    # Valhalla offers alternatives between two places only.
+    if request.alternatives and not request.waypoints:
+        body["alternates"] = min(2, request.alternatives)
+    if request.exclude:
+        body["exclude_locations"] = [{"lat": p.latitude, "lon": p.longitude} for p in request.exclude]
+    return body
+
+
+def read_answer(answer: object, request: RouteRequest, names: RoadNames) -> tuple[Route, ...]:
+    """Valhalla's answer as routes, best first. Raises `BadAnswer`."""
+    if not isinstance(answer, dict):
+        raise BadAnswer(STAGE, "not a JSON object")
+    try:
+        trips = [answer["trip"], *(alternate["trip"] for alternate in answer.get("alternates", ()))]
+        routes = [_read_trip(trip, request.language, names) for trip in trips[: 1 + max(0, request.alternatives)]]
+        vias = _characteristic_roads(trips[: len(routes)])
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise BadAnswer(STAGE, f"unexpected answer of Valhalla: {error!r}") from error
+    return tuple(
+        _with_via(route, None if via is None else names.translate(via, request.language))
+        for route, via in zip(routes, vias, strict=True)
+    )
+
+
+def read_error(text: str, code: int | None = None) -> BackendError:
+    """What Valhalla's refusal means, by its code (HTTP only) or its words."""
+    lowered = text.lower()
+    if code == 171 or "no suitable edges" in lowered or code == 154 or "max distance limit" in lowered:
+        # Beyond the distance limit of 5,000 km no map of ours reaches either.
+        return NoMap(STAGE, text)
+    if code in (170, 442) or "no path could be found" in lowered or "unconnected regions" in lowered:
+        return NotFound(STAGE, text)
+    return BadAnswer(STAGE, text)
+
+
+def _read_trip(trip: Mapping[str, Any], language: Language, names: RoadNames) -> Route:
+    geometry: list[Position] = []
+    maneuvers: list[Maneuver] = []
+    for leg in trip["legs"]:
+        points = decode_polyline6(leg["shape"])
+        # Legs meet in the waypoint: its point is kept once.
+        offset = len(geometry) - 1 if geometry else 0
+        geometry.extend(points[1:] if geometry else points)
+        for step in leg["maneuvers"]:
+            index = offset + int(step["begin_shape_index"])
+            streets = [str(s) for s in step.get("begin_street_names") or step.get("street_names") or ()]
+            spoken = [*streets, *(str(s) for s in step.get("street_names") or ()), *_sign_texts(step)]
+            number = int(step["type"])
+            maneuvers.append(
+                Maneuver(
+                    instruction=_tidy(names.translate_in(str(step["instruction"]), spoken, language)),
+                    position=geometry[index],
+                    begin_index=index,
+                    distance_m=float(step["length"]) * 1000,
+                    duration_s=float(step["time"]),
+                    kind=MANEUVER_KINDS[number] if 0 <= number < len(MANEUVER_KINDS) else "none",
+                    street=names.translate(streets[0], language) if streets else None,
+                )
+            )
+    summary = trip["summary"]
+    return Route(
+        geometry=tuple(geometry),
+        distance_m=float(summary["length"]) * 1000,
+        duration_s=float(summary["time"]),
+        maneuvers=tuple(maneuvers),
+        has_toll=bool(summary.get("has_toll")),
+        has_highway=bool(summary.get("has_highway")),
+        language=language,
+    )
+
+
+def _sign_texts(step: Mapping[str, Any]) -> list[str]:
+    return [str(element["text"]) for elements in step.get("sign", {}).values() for element in elements]
+
+
+def _tidy(instruction: str) -> str:
+    """The Japanese guidance doubles its full stops where it joins two phrases."""
+    return re.sub(r"。{2,}", "。", instruction)
+
+
+_REFERENCE = re.compile(r"^[A-Z]{0,3}\d+[A-Z]?$")
+
+
+def _characteristic_roads(trips: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """For each trip the road a driver would tell it by: long on this trip, short on the others, expressways first."""
+    lengths = [_road_lengths(trip) for trip in trips]
+    vias: list[str | None] = []
+    for index, roads in enumerate(lengths):
+        others = [other for at, other in enumerate(lengths) if at != index]
+
+        def distinct(road: str, roads: Mapping[str, float] = roads, others: Sequence[Mapping[str, float]] = others) -> float:
+            return roads[road] - max((other.get(road, 0.0) for other in others), default=0.0)
+
+        ranked = sorted(roads, key=lambda road: (-distinct(road), road))
+        fresh = [road for road in ranked if road not in vias]
+        vias.append(fresh[0] if fresh else None)
+    return vias
+
+
+def _road_lengths(trip: Mapping[str, Any]) -> dict[str, float]:
+    roads: dict[str, float] = {}
+    for leg in trip["legs"]:
+        for step in leg["maneuvers"]:
+            names = [str(name) for name in step.get("street_names") or ()]
+            spoken = [name for name in names if not _REFERENCE.match(name)] or names
+            if spoken:
+                weight = 1.5 if step.get("highway") or step.get("toll") else 1.0
+                roads[spoken[0]] = roads.get(spoken[0], 0.0) + weight * float(step["length"])
+    return roads
+
+
+def _with_via(route: Route, via: str | None) -> Route:
+    return Route(
+        geometry=route.geometry,
+        distance_m=route.distance_m,
+        duration_s=route.duration_s,
+        maneuvers=route.maneuvers,
+        has_toll=route.has_toll,
+        has_highway=route.has_highway,
+        via=via,
+        language=route.language,
+    )
+
+
+def decode_polyline6(encoded: str) -> list[Position]:
+    """Decodes Google's polyline format with six decimals, as Valhalla writes it. Raises `ValueError`."""
+    values: list[int] = []
+    shift = value = 0
+    for char in encoded:
+        bits = ord(char) - 63
+        if not 0 <= bits < 64:
+            raise ValueError(f"not a polyline: {char!r}")
+        value |= (bits & 0x1F) << shift
+        if bits & 0x20:
+            shift += 5
+        else:
+            values.append(~(value >> 1) if value & 1 else value >> 1)
+            shift = value = 0
+    if shift or len(values) % 2:
+        raise ValueError("a polyline that breaks off")
+    points: list[Position] = []
+    latitude = longitude = 0
+    for at in range(0, len(values), 2):
+        latitude += values[at]
+        longitude += values[at + 1]
+        points.append(Position(latitude / 1e6, longitude / 1e6))
+    return points
+
+
+def valhalla_config(tiles: Path, *, cache_bytes: int = 256 * 1024 * 1024) -> dict[str, Any]:
+    """Valhalla's configuration for a directory of tiles (or a tar of them), silent, with a bounded cache."""
+    from valhalla.config import get_config
+
+    packed = tiles.suffix == ".tar"
+    config: dict[str, Any] = get_config(tile_extract=tiles if packed else "", tile_dir="" if packed else tiles)
+    config["mjolnir"]["max_cache_size"] = cache_bytes
+    # Files this machine does not have: Valhalla warns of each.
+    for key in ("traffic_extract", "admin", "landmarks", "timezone", "transit_dir", "transit_feeds_dir"):
+        config["mjolnir"].pop(key, None)
+    config.pop("additional_data", None)
+    for part in ("loki", "thor", "odin", "meili"):
+        config[part]["logging"]["type"] = ""
+    return config
+
+
+class ValhallaRoutes:
+    """Valhalla inside this process, on the tiles of one map.
+
+    An `Actor` may serve one thread at a time, so each worker thread has its own; Valhalla works outside the interpreter
+    lock, the event loop goes on. A request that has not started when its deadline passes is never started.
+    """
+
+    def __init__(self, tiles: Path, *, deadline_s: float = 3.0, workers: int = 1) -> None:
+        """`tiles`: the directory the map builder made (or a tar of it). Nothing is opened before the first request."""
+        self._tiles = tiles
+        self._deadline_s = deadline_s
+        self._names = RoadNames.beside(tiles)
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="valhalla")
+
+    async def route(self, request: RouteRequest) -> tuple[Route, ...]:
+        """The best route and up to two others. Raises `NoMap`, `NotFound`, `BackendTimeout`, `BackendUnavailable`."""
+        work = asyncio.get_running_loop().run_in_executor(self._pool, self._route, request)
+        try:
+            return await asyncio.wait_for(work, self._deadline_s)
+        except (asyncio.TimeoutError, TimeoutError) as error:
+            raise BackendTimeout(STAGE, f"no route within {self._deadline_s} s") from error
+
+    async def close(self) -> None:
+        """Gives the threads back; requests under way still end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _route(self, request: RouteRequest) -> tuple[Route, ...]:
+        actor = self._actor()
+        try:
+            text = actor.route(json.dumps(request_body(request)))
+        except RuntimeError as error:
+            raise read_error(str(error)) from error
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            raise BadAnswer(STAGE, "not JSON") from error
+        return read_answer(answer, request, self._names)
+
+    def _actor(self) -> Any:
+        actor = getattr(self._local, "actor", None)
+        if actor is None:
+            actor = self._local.actor = open_actor(self._tiles)
+        return actor
+
+
+def open_actor(tiles: Path) -> Any:
+    """Valhalla's own `Actor` on these tiles, for one thread. Raises `BackendUnavailable`, `NoMap` for a map without roads."""
+    if not tiles.exists():
+        raise BackendUnavailable(STAGE, f"there is no {tiles}")
+    if tiles.is_dir() and not any(tiles.rglob("*.gph")):
+        raise NoMap(STAGE, "the installed map has no roads")
+    try:
+        from valhalla import Actor
+
+        # The binding reads its configuration from a file, once, while it is being constructed.
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            json.dump(valhalla_config(tiles.resolve()), file)
+            file.flush()
+            return Actor(file.name)
+    except (ImportError, OSError, RuntimeError) as error:
+        raise BackendUnavailable(STAGE, str(error)) from error
+
+
+class ValhallaHttpRoutes:
+    """A farm of Valhalla servers behind one URL (`valhalla_service`, or a balancer before several)."""
+
+    def __init__(self, url: str, *, deadline_s: float = 3.0, names: RoadNames | None = None) -> None:
+        """`url`: the root of the service, `http://valhalla:8002`."""
+        self._url = url.rstrip("/") + "/route"
+        self._deadline_s = deadline_s
+        self._names = names or RoadNames()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def route(self, request: RouteRequest) -> tuple[Route, ...]:
+        """As `ValhallaRoutes.route`."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        timeout = aiohttp.ClientTimeout(total=self._deadline_s)
+        try:
+            async with self._session.post(self._url, json=request_body(request), timeout=timeout) as response:
+                status, raw = response.status, await response.read()
+        except asyncio.TimeoutError as error:
+            raise BackendTimeout(STAGE, f"no answer within {self._deadline_s} s") from error
+        except aiohttp.ClientError as error:
+            raise BackendUnavailable(STAGE, str(error)) from error
+        try:
+            answer = json.loads(raw)
+        except ValueError as error:
+            if status >= 500:
+                raise BackendUnavailable(STAGE, f"HTTP {status}") from error
+            raise BadAnswer(STAGE, f"HTTP {status}, not JSON") from error
+        if status == 200:
+            return read_answer(answer, request, self._names)
+        refusal = answer if isinstance(answer, dict) else {}
+        code = refusal.get("error_code")
+        if status >= 500 and code is None:
+            raise BackendUnavailable(STAGE, f"HTTP {status}")
+        raise read_error(str(refusal.get("error", f"HTTP {status}")), code if isinstance(code, int) else None)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+class RouteLine:
+    """A route laid out by distance, for whoever walks it step by step (the simulated car).
+
+    Straight pieces between the points are stretched so that the whole is `route.distance_m` long; time runs evenly
+    within a maneuver.
+    """
+
+    def __init__(self, route: Route) -> None:
+        self._points = route.geometry
+        pieces = [a.distance_to(b) for a, b in zip(self._points, self._points[1:], strict=False)]
+        drawn = sum(pieces)
+        stretch = route.distance_m / drawn if drawn > 0 and route.distance_m > 0 else 1.0
+        self._metres = [0.0]
+        for piece in pieces:
+            self._metres.append(self._metres[-1] + piece * stretch)
+        self.length_m: float = self._metres[-1]
+        """metres, as driven"""
+        # Knots (metres, seconds): where each maneuver begins, and the end.
+        self._knot_metres: list[float] = []
+        self._knot_seconds: list[float] = []
+        seconds = 0.0
+        for maneuver in route.maneuvers:
+            self._knot_metres.append(self._metres[min(maneuver.begin_index, len(self._metres) - 1)])
+            self._knot_seconds.append(seconds)
+            seconds += maneuver.duration_s
+        self._knot_metres.append(self.length_m)
+        self._knot_seconds.append(seconds)
+        # The maneuvers' times are rounded one by one; the trip's own sum is the one that was promised.
+        if seconds > 0 and route.duration_s > 0:
+            self._knot_seconds = [s * route.duration_s / seconds for s in self._knot_seconds]
+        elif route.duration_s > 0:
+            self._knot_metres, self._knot_seconds = [0.0, self.length_m], [0.0, route.duration_s]
+
+    def position_at(self, metres: float) -> Position:
+        """The point `metres` along, held at both ends."""
+        metres = min(max(metres, 0.0), self.length_m)
+        at = bisect.bisect_right(self._metres, metres) - 1
+        if at >= len(self._points) - 1:
+            return self._points[-1]
+        span = self._metres[at + 1] - self._metres[at]
+        part = (metres - self._metres[at]) / span if span > 0 else 0.0
+        a, b = self._points[at], self._points[at + 1]
+        return Position(
+            a.latitude + part * (b.latitude - a.latitude), a.longitude + part * (b.longitude - a.longitude)
+        )
+
+    def heading_at(self, metres: float) -> float:
+        """Direction of travel there, degrees."""
+        if len(self._points) < 2:
+            return 0.0
+        at = min(max(bisect.bisect_right(self._metres, metres) - 1, 0), len(self._points) - 2)
+        return self._points[at].bearing_to(self._points[at + 1])
+
+    def seconds_at(self, metres: float) -> float:
+        """Seconds from the start to the point `metres` along."""
+        metres = min(max(metres, 0.0), self.length_m)
+        at = min(bisect.bisect_right(self._knot_metres, metres) - 1, len(self._knot_metres) - 2)
+        if at < 0:
+            return 0.0
+        span = self._knot_metres[at + 1] - self._knot_metres[at]
+        part = (metres - self._knot_metres[at]) / span if span > 0 else 1.0
+        return self._knot_seconds[at] + part * (self._knot_seconds[at + 1] - self._knot_seconds[at])
+
+    def metres_at(self, seconds: float) -> float:
+        """Metres from the start after that many seconds, held at both ends: the inverse of `seconds_at`."""
+        if seconds <= 0:
+            return 0.0
+        if seconds >= self._knot_seconds[-1]:
+            return self.length_m
+        at = bisect.bisect_right(self._knot_seconds, seconds) - 1
+        span = self._knot_seconds[at + 1] - self._knot_seconds[at]
+        part = (seconds - self._knot_seconds[at]) / span if span > 0 else 0.0
+        return self._knot_metres[at] + part * (self._knot_metres[at + 1] - self._knot_metres[at])
+
+    def project(self, position: Position, *, after_m: float = 0.0) -> tuple[float, float]:
+        """(metres along, metres off) of the point of the route nearest to `position`, looking from `after_m` on.
+
+        `after_m` tells the two passes of a route that crosses itself apart.
+        """
+        best, best_off = min(after_m, self.length_m), math.inf
+        lat_m = 111_195.0
+        lon_m = lat_m * math.cos(math.radians(position.latitude))
+        if len(self._points) == 1:
+            return 0.0, self._points[0].distance_to(position)
+        for at in range(max(0, bisect.bisect_right(self._metres, after_m) - 1), len(self._points) - 1):
+            a, b = self._points[at], self._points[at + 1]
+            ax, ay = (a.longitude - position.longitude) * lon_m, (a.latitude - position.latitude) * lat_m
+            bx, by = (b.longitude - position.longitude) * lon_m, (b.latitude - position.latitude) * lat_m
+            dx, dy = bx - ax, by - ay
+            square = dx * dx + dy * dy
+            part = min(1.0, max(0.0, -(ax * dx + ay * dy) / square)) if square > 0 else 0.0
+            off = math.hypot(ax + part * dx, ay + part * dy)
+            if off < best_off:
+                best_off = off
+                best = self._metres[at] + part * (self._metres[at + 1] - self._metres[at])
+        return best, best_off
+
+    def remaining_at(self, metres: float) -> tuple[float, float]:
+        """(metres, seconds) still to go from the point `metres` along."""
+        metres = min(max(metres, 0.0), self.length_m)
+        return self.length_m - metres, max(0.0, self._knot_seconds[-1] - self.seconds_at(metres))
+
+
+def position_along(route: Route, metres: float) -> Position:
+    """The point `metres` along the route, held at both ends."""
+    return RouteLine(route).position_at(metres)
+
+
+def remaining(route: Route, position: Position) -> tuple[float, float]:
+    """(metres, seconds) still to go from the point of the route nearest to `position`."""
+    line = RouteLine(route)
+    return line.remaining_at(line.project(position)[0])
