@@ -46,6 +46,10 @@ class Places(Protocol):
     async def info(self) -> RegionInfo | None:
         """The installed map, None when there is none."""
 
+    async def count_without(self, query: PlaceQuery) -> Mapping[str, int]:
+        """For each condition in force, by its field's name, how many places there are when it alone is dropped: what
+        to suggest when a search finds nothing."""
+
 
 class Gazetteer(Protocol):
     """Names of municipalities, districts and stations of the whole country; in memory, so not a coroutine."""
