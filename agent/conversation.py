@@ -1,0 +1,346 @@
+"""One turn of a conversation, from a driver's words to the sentence the driver hears.
+
+In this order: clean the words; look for distress (answered at once, without the dialogue model); wait for the session's
+earlier turn; ask the dialogue model within the turn's deadline; say what it answers, or a sentence that says why not. A turn
+always ends with exactly one `Spoke` event. The line belongs to the agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from agent.dialogue import Dialogue, DialogueReply, Understanding
+from agent.errors import AgentError, DialogueTimeout
+from agent.events import Acted, Event, EventStream, Failed, Heard, Notice, Spoke, Understood
+from agent.safety import Distress, Safety
+from backends.model import Language
+
+log = logging.getLogger(__name__)
+
+MAX_CHARACTERS = 500
+"""longest message: two minutes of speech"""
+MAX_SESSIONS = 1_000
+"""sessions whose language and failure count are remembered"""
+MAX_WAITING = 8
+"""messages of one session that may wait"""
+
+Owner = Literal["agent", "operator"]
+Line = Literal["ok", "no_contract", "no_connection"]
+
+
+class Sentences(Protocol):
+    """The sentences of both languages (`actions.phrases.Phrases`, handed in)."""
+
+    def say(self, language: Language, key: str, /, *, turn: int = 0, **values: object) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """A finished turn."""
+
+    events: tuple[Event, ...]
+    """in order; the last is the `Spoke`"""
+    slots: Mapping[str, Any]
+    """dialogue slots after the turn; {} when the dialogue model was not asked"""
+
+    @property
+    def spoke(self) -> Spoke:
+        last = self.events[-1]
+        assert isinstance(last, Spoke)
+        return last
+
+    @property
+    def understood(self) -> Understood | None:
+        return next((e for e in self.events if isinstance(e, Understood)), None)
+
+    @property
+    def acted(self) -> tuple[Acted, ...]:
+        return tuple(e for e in self.events if isinstance(e, Acted))
+
+
+@dataclass
+class _Session:
+    """What is remembered of one conversation outside the dialogue model."""
+
+    language: Language | None = None
+    turns: int = 0
+    failures: int = 0
+    """turns in a row that did not work out"""
+    waiting: int = 0
+    owner: Owner = "agent"
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Conversation:
+    """Conversations with any number of sessions over one dialogue model."""
+
+    def __init__(
+        self,
+        dialogue: Dialogue,
+        sentences: Sentences,
+        safety: Safety,
+        *,
+        function_of: Callable[[str | None], str],
+        clock: Callable[[], datetime],
+        stream: EventStream | None = None,
+        deadline_s: float = 5.0,
+        language: Language | None = None,
+        driver: str = "owner",
+        desk_phone: str = "0800-300-0365",
+        line: Callable[[], Line] = lambda: "ok",
+    ) -> None:
+        """`language` None: by the script of each message. `clock` is the car's. `line` says whether the centre can be
+        reached and may be used."""
+        self.stream = stream or EventStream()
+        self._dialogue = dialogue
+        self._sentences = sentences
+        self._safety = safety
+        self._function_of = function_of
+        self._clock = clock
+        self._deadline_s = deadline_s
+        self._language = language
+        self._driver = driver
+        self._desk_phone = desk_phone
+        self._line = line
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+
+    async def turn(
+        self,
+        session: str,
+        text: str,
+        *,
+        language: Language | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        driver: str | None = None,
+    ) -> TurnResult:
+        """One user message; never raises for what a driver can cause, and ends by the deadline."""
+        turn = _Turn(self, session, self._session(session), time.perf_counter())
+        words = clean(text)
+        turn.language = language or self._language or detect(words, turn.state.language)
+        turn.state.language = turn.language
+        turn.mark("cleaning")
+        turn.emit(Heard(session, turn.number, words[:MAX_CHARACTERS], turn.language, self._clock()))
+        distress = self._safety.check(words)
+        turn.mark("safety")
+        if distress is not None:
+            return self._helpnet(turn, distress)
+        if problem := _problem(words):
+            return turn.apologise(f"conversation.{problem}", "cleaning", problem, limit=MAX_CHARACTERS)
+        line = self._line()
+        if line == "no_contract":
+            return turn.speak(self.say(turn.language, "conversation.no_contract"), "apology")
+        if turn.state.waiting >= MAX_WAITING:
+            return turn.apologise("conversation.busy", "conversation", "busy")
+        return await self._ask(turn, words, {"driver": driver or self._driver, **(metadata or {})}, line)
+
+    async def parse(self, text: str, language: Language, context: str | None = None) -> Understanding:
+        """The meaning of a message alone, safety lane included. Raises `AgentError`."""
+        if self._safety.check(text) is not None:
+            return Understanding("emergency", 1.0, ())
+        return await self._dialogue.parse(text, language=language, metadata=parse_metadata(context))
+
+    async def reset(self, session: str) -> None:
+        """Forgets a conversation. Raises `AgentError`."""
+        await self._dialogue.reset(session)
+        self._sessions.pop(session, None)
+
+    async def notice(self, session: str, kind: str, key: str, *, data: Mapping[str, Any] | None = None) -> Notice:
+        """Says something unasked in a session: sentence `key` filled from `data`."""
+        language = self._session(session).language or self._language or "ja"
+        text = self.say(language, key, **(data or {}))
+        event = Notice(session, kind, text, language, self._clock(), data or {})
+        self.stream.emit(event)
+        return event
+
+    def say(self, language: Language, key: str, **values: object) -> str:
+        return self._sentences.say(language, key, **values)
+
+    def language_of(self, session: str) -> Language | None:
+        """The language the session spoke last."""
+        known = self._sessions.get(session)
+        return known.language if known is not None else None
+
+    def _session(self, session: str) -> _Session:
+        state = self._sessions.setdefault(session, _Session())
+        self._sessions.move_to_end(session)
+        while len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+        return state
+
+    def _helpnet(self, turn: _Turn, distress: Distress) -> TurnResult:
+        # Neither the dialogue model nor its state is touched: whatever was going on can be gone on with.
+        turn.emit(Understood(turn.session, turn.number, "emergency", "safety", 1.0, ()))
+        turn.emit(Acted(turn.session, turn.number, "helpnet_advice", {"kind": distress.kind}, True))
+        return turn.speak(self.say(turn.language, f"safety.{distress.kind}"), "gives_info")
+
+    async def _ask(self, turn: _Turn, words: str, metadata: Mapping[str, Any], line: Line) -> TurnResult:
+        state = turn.state
+        state.waiting += 1
+        try:
+            remaining = self._deadline_s - (time.perf_counter() - turn.started)
+            reply = await asyncio.wait_for(self._in_order(turn, words, metadata), max(0.05, remaining))
+        except (asyncio.TimeoutError, DialogueTimeout):
+            log.warning("no answer within the turn's deadline of %.1f s", self._deadline_s)
+            return turn.apologise("conversation.timeout", "dialogue", "timeout")
+        except AgentError as error:
+            log.warning("dialogue: %s: %s", error.code, error)
+            return turn.apologise("conversation.dialogue_unavailable", "dialogue", error.code)
+        except Exception:
+            # Whatever broke, a sentence is said and the log has the trace.
+            log.exception("a turn broke")
+            return turn.apologise("conversation.error", "dialogue", "error")
+        finally:
+            state.waiting -= 1
+        return self._answer(turn, reply, line)
+
+    async def _in_order(self, turn: _Turn, words: str, metadata: Mapping[str, Any]) -> DialogueReply:
+        async with turn.state.lock:
+            turn.mark("waiting")
+            return await self._dialogue.turn(turn.session, words, language=turn.language, metadata=metadata)
+
+    def _answer(self, turn: _Turn, reply: DialogueReply, line: Line) -> TurnResult:
+        turn.model(reply.timings)
+        understanding, payload = reply.understanding, reply.payload
+        turn.slots = reply.slots
+        turn.emit(
+            Understood(
+                turn.session,
+                turn.number,
+                understanding.intent,
+                self._function_of(understanding.intent),
+                understanding.confidence,
+                understanding.entities,
+            )
+        )
+        actions = [
+            Acted(turn.session, turn.number, a["name"], a.get("arguments") or {}, bool(a.get("ok", True)))
+            for a in payload.get("actions") or ()
+        ]
+        for action in actions:
+            turn.emit(action)
+        if not reply.texts:
+            return turn.apologise("conversation.silent", "dialogue", "silent")
+        text = _joined(reply.texts, turn.language)
+        context = str(payload.get("context") or "gives_info")
+        if line == "no_connection" and any(not a.ok and a.arguments.get("code") in _LOST for a in actions):
+            text = self.say(turn.language, "conversation.no_connection")
+        return turn.speak(
+            text,
+            context,
+            quick_replies=tuple(payload.get("quick_replies") or ()),
+            cards=tuple(payload.get("cards") or ()),
+            failed=context == "apology",
+        )
+
+
+_LOST = frozenset({"unavailable", "timeout"})
+
+
+class _Turn:
+    """One turn being worked on: its clock, its events, its end."""
+
+    def __init__(self, conversation: Conversation, session: str, state: _Session, started: float) -> None:
+        state.turns += 1
+        self.conversation, self.session, self.state = conversation, session, state
+        self.number = state.turns
+        self.language: Language = state.language or "ja"
+        self.started = started
+        self.slots: Mapping[str, Any] = {}
+        self._events: list[Event] = []
+        self._timings: dict[str, float] = {}
+        self._marked = started
+
+    def mark(self, stage: str) -> None:
+        """Everything since the last mark was `stage`."""
+        now = time.perf_counter()
+        self._timings[stage] = self._timings.get(stage, 0.0) + (now - self._marked) * 1000
+        self._marked = now
+
+    def model(self, timings: Mapping[str, float]) -> None:
+        """Stages inside the dialogue model since the last mark; what is left of that time is `other`."""
+        self.mark("other")
+        stages = dict(timings)
+        # Backends are asked from within actions: shown apart, so that the stages add up.
+        stages["action"] = max(0.0, stages.get("action", 0.0) - stages.get("backend", 0.0))
+        self._timings["other"] = max(0.0, self._timings["other"] - sum(stages.values()))
+        self._timings.update(stages)
+
+    def emit(self, event: Event) -> None:
+        self._events.append(event)
+        self.conversation.stream.emit(event)
+
+    def apologise(self, key: str, stage: str, code: str, **values: object) -> TurnResult:
+        self.emit(Failed(self.session, self.number, stage, code, False))
+        return self.speak(self.conversation.say(self.language, key, **values), "apology", failed=True)
+
+    def speak(
+        self,
+        text: str,
+        context: str,
+        *,
+        quick_replies: tuple[str, ...] = (),
+        cards: tuple[Mapping[str, Any], ...] = (),
+        failed: bool = False,
+    ) -> TurnResult:
+        """Ends the turn. The second failure in a row offers a person."""
+        self.state.failures = self.state.failures + 1 if failed else 0
+        if self.state.failures >= 2:
+            offer = self.conversation.say(self.language, "conversation.offer_desk", phone=self.conversation._desk_phone)
+            if self.conversation._desk_phone not in text:
+                text = _joined((text, offer), self.language)
+            self.state.failures = 0
+        self.mark("other")
+        total = (self._marked - self.started) * 1000
+        self.emit(
+            Spoke(self.session, self.number, text, self.language, context, quick_replies, cards, self._timings, total)
+        )
+        return TurnResult(tuple(self._events), self.slots)
+
+
+def parse_metadata(context: str | None) -> dict[str, Any]:
+    """Message metadata for a context given from outside: one of the contract's kinds, or what the system said."""
+    if not context:
+        return {"context": "none"}
+    return {"context": context} if re.fullmatch(r"[a-z_]{1,30}", context) else {"context_text": context}
+
+
+def clean(text: str) -> str:
+    """The words of a message: composed characters; control, bidi, private and unassigned characters and lone surrogates gone;
+    white space single."""
+    text = unicodedata.normalize("NFC", text[: MAX_CHARACTERS * 40])
+    kept = (" " if c in "\t\r\n\v\f\u2028\u2029" else c for c in text)
+    text = "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _problem(words: str) -> str | None:
+    """Why a cleaned message cannot be worked on: empty, no_words, too_long."""
+    if not words:
+        return "empty"
+    if len(words) > MAX_CHARACTERS:
+        return "too_long"
+    return None if any(unicodedata.category(c)[0] in "LN" for c in words) else "no_words"
+
+
+def detect(text: str, before: Language | None) -> Language:
+    """Language of a message by its script; a message that does not tell keeps the language `before` it, ja at the start."""
+    if re.search(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9d]", text):
+        return "ja"
+    latin = re.findall(r"[A-Za-z]+", text)
+    # 「OK」, 「ETC」, 「B1」 are said in Japanese as well.
+    if before == "ja" and len(latin) == 1 and len(latin[0]) <= 3:
+        return "ja"
+    return "en" if latin else before or "ja"
+
+
+def _joined(texts: Iterable[str], language: Language) -> str:
+    return ("" if language == "ja" else " ").join(texts)

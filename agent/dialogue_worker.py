@@ -1,0 +1,323 @@
+"""The dialogue model: Rasa's agent with the actions in the same process, and the process that serves it.
+
+`create_engine` builds it (used in a thread by tests and one-shot commands); `python -m agent.dialogue_worker` is the child
+process the gateway supervises. Two things are done differently from Rasa's own server, both because they cost most of a
+turn there: actions are called directly instead of over HTTP, and their answers are validated with a validator that is
+built once (`jsonschema.validate` checks the schema itself again at every call). `concierge rasa` and `concierge actions`
+run the stock form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from jsonschema.validators import validator_for
+from rasa.core.actions.action import Action, RemoteAction
+from rasa.core.agent import Agent
+from rasa.core.channels.channel import CollectingOutputChannel, OutputChannel, UserMessage
+from rasa.core.nlg import NaturalLanguageGenerator
+from rasa.core.policies.policy import PolicyPrediction
+from rasa.core.processor import MessageProcessor
+from rasa.core.tracker_store import InMemoryTrackerStore, SQLTrackerStore, TrackerStore
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.trackers import DialogueStateTracker, EventVerbosity
+from rasa.utils.endpoints import EndpointConfig
+from rasa.utils.log_utils import configure_structlog
+from rasa_sdk.executor import ActionExecutor
+
+from actions.phrases import Phrases
+from actions.skill import Skill, World, register
+from agent.dialogue import STAGES, DialogueReply, Stages, Understanding, spend
+from backends.model import Language
+
+log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def _answer_validator() -> Any:
+    """Validator of what an action may answer, with its schema checked once."""
+    schema = RemoteAction.action_response_format_spec()
+    validator = validator_for(schema)
+    validator.check_schema(schema)
+    return validator(schema)
+
+
+class LocalActions(EndpointConfig):  # type: ignore[misc]  # Rasa is untyped
+    """An actions endpoint whose server is an executor in this process."""
+
+    def __init__(self, executor: ActionExecutor) -> None:
+        # The domain is not sent along: our actions do not read it, and serialising it costs more than they do.
+        super().__init__(url="local:actions", enable_selective_domain=True)
+        self._executor = executor
+
+    async def request(self, *_: Any, **kwargs: Any) -> Any:
+        """Runs the action named in `json["next_action"]` and returns its answer."""
+        return await self._executor.run(kwargs["json"])
+
+
+class LocalAction(RemoteAction):  # type: ignore[misc]
+    """A custom action whose answer is validated with the cached validator."""
+
+    def _validate_action_result(self, result: Any) -> bool:
+        error = jsonschema.exceptions.best_match(_answer_validator().iter_errors(result))
+        if error is not None:
+            raise error
+        return True
+
+    def _action_call_format(self, tracker: DialogueStateTracker, domain: Domain) -> dict[str, Any]:
+        """As Rasa's, but with the last user message as the only event: that and the slots are what our actions read."""
+        state = tracker.current_state(EventVerbosity.NONE)
+        state["events"] = [{"event": "user"}] * sum(1 for e in tracker.events if e.type_name == "user")
+        return {"next_action": self.name(), "sender_id": tracker.sender_id, "tracker": state}
+
+
+class Processor(MessageProcessor):  # type: ignore[misc]
+    """Rasa's message processor with a stage clock, local actions and the conversation's context on each message."""
+
+    async def turn(self, message: UserMessage) -> DialogueStateTracker:
+        """Rasa's `handle_message`, returning the tracker."""
+        tracker = await self.log_message(message, should_save_tracker=False)
+        tracker = await self.run_action_extract_slots(message.output_channel, tracker)
+        await self._run_prediction_loop(message.output_channel, tracker)
+        started = time.perf_counter()
+        await self.save_tracker(tracker)
+        spend("store", (time.perf_counter() - started) * 1000)
+        return tracker
+
+    async def get_tracker(self, conversation_id: str) -> DialogueStateTracker:
+        started = time.perf_counter()
+        tracker = await super().get_tracker(conversation_id)
+        spend("store", (time.perf_counter() - started) * 1000)
+        return tracker
+
+    async def _handle_message_with_tracker(self, message: UserMessage, tracker: DialogueStateTracker) -> None:
+        metadata = dict(message.metadata or {})
+        metadata.setdefault("context", tracker.get_slot("context") or "none")
+        message.metadata = metadata
+        await super()._handle_message_with_tracker(message, tracker)
+
+    async def parse_message(self, *args: Any, **kwargs: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return await super().parse_message(*args, **kwargs)
+        finally:
+            spend("understanding", (time.perf_counter() - started) * 1000)
+
+    def _predict_next_with_tracker(self, tracker: DialogueStateTracker) -> PolicyPrediction:
+        started = time.perf_counter()
+        try:
+            return super()._predict_next_with_tracker(tracker)
+        finally:
+            spend("policy", (time.perf_counter() - started) * 1000)
+
+    async def _run_action(
+        self,
+        action: Action,
+        tracker: DialogueStateTracker,
+        output_channel: OutputChannel,
+        nlg: NaturalLanguageGenerator,
+        prediction: PolicyPrediction,
+    ) -> bool:
+        if type(action) is not RemoteAction:
+            return bool(await super()._run_action(action, tracker, output_channel, nlg, prediction))
+        started = time.perf_counter()
+        try:
+            local = LocalAction(action.name(), self.action_endpoint)
+            return bool(await super()._run_action(local, tracker, output_channel, nlg, prediction))
+        finally:
+            spend("action", (time.perf_counter() - started) * 1000)
+
+
+class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
+    """Rasa's SQL tracker store that keeps recent trackers in memory, so that a turn does not read back its own history.
+
+    Safe because a session belongs to one worker and its messages are worked on one after the other.
+    """
+
+    def __init__(self, path: Path, *, kept: int = 200) -> None:
+        super().__init__(dialect="sqlite", db=str(path))
+        self._kept: OrderedDict[str, DialogueStateTracker] = OrderedDict()
+        self._limit = kept
+        with self.engine.connect() as connection:
+            # WAL with synchronous=NORMAL survives the crash of the process, and a commit costs no disk flush.
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+
+    def drop(self, sender_id: str) -> None:
+        """Forgets the copy in memory (after a turn that did not end well)."""
+        self._kept.pop(sender_id, None)
+
+    async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
+        kept = self._kept.get(sender_id)
+        return kept if kept is not None else await super().retrieve(sender_id)
+
+    async def save(self, tracker: DialogueStateTracker) -> None:
+        await super().save(tracker)
+        self._kept[tracker.sender_id] = tracker
+        self._kept.move_to_end(tracker.sender_id)
+        while len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
+
+    async def erase(self, sender_id: str) -> None:
+        """Deletes a conversation."""
+        self.drop(sender_id)
+        with self.session_scope() as session:
+            session.query(self.SQLEvent).filter(self.SQLEvent.sender_id == sender_id).delete()
+            session.commit()
+
+
+class KeptInMemory(InMemoryTrackerStore):  # type: ignore[misc]
+    """Trackers in memory alone, not serialised between turns: for replaying and measuring."""
+
+    def __init__(self) -> None:
+        super().__init__(Domain.empty())
+        self._trackers: dict[str, DialogueStateTracker] = {}
+
+    def drop(self, sender_id: str) -> None:
+        self._trackers.pop(sender_id, None)
+
+    async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
+        return self._trackers.get(sender_id)
+
+    async def save(self, tracker: DialogueStateTracker) -> None:
+        self._trackers[tracker.sender_id] = tracker
+
+    async def erase(self, sender_id: str) -> None:
+        self.drop(sender_id)
+
+
+class Engine:
+    """A `Dialogue` on Rasa, in the calling event loop."""
+
+    def __init__(self, agent: Agent, store: KeptTrackerStore | KeptInMemory) -> None:
+        self._agent = agent
+        self._store = store
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    @property
+    def processor(self) -> Processor:
+        return self._agent.processor
+
+    async def turn(
+        self, session: str, text: str, *, language: Language, metadata: Mapping[str, Any] | None = None
+    ) -> DialogueReply:
+        # Rasa's own lock store polls once a second; one lock a session does the same at once.
+        lock = self._locks.setdefault(session, asyncio.Lock())
+        async with lock:
+            stages: Stages = {}
+            token = STAGES.set(stages)
+            channel = CollectingOutputChannel()
+            message = UserMessage(
+                harmless(text),
+                channel,
+                session,
+                input_channel="concierge",
+                metadata={**(metadata or {}), "language": language},
+            )
+            try:
+                tracker = await self.processor.turn(message)
+            except BaseException:
+                self._store.drop(session)
+                raise
+            finally:
+                STAGES.reset(token)
+        if not getattr(lock, "_waiters", None):
+            self._locks.pop(session, None)
+        return _reply(channel.messages, tracker, stages)
+
+    async def parse(self, text: str, *, language: Language, metadata: Mapping[str, Any] | None = None) -> Understanding:
+        message = UserMessage(
+            harmless(text),
+            None,
+            "parse",
+            input_channel="concierge",
+            metadata={**(metadata or {}), "language": language},
+        )
+        return _understanding(await self.processor.parse_message(message))
+
+    async def reset(self, session: str) -> None:
+        await self._store.erase(session)
+
+    async def slots(self, session: str) -> Mapping[str, Any]:
+        tracker = await self._store.retrieve(session)
+        return _slots(tracker) if tracker is not None else {}
+
+    async def close(self) -> None:
+        return None
+
+
+def harmless(text: str) -> str:
+    """A leading "/" is Rasa's own way of sending an intent instead of words; from a driver it is only a character."""
+    return "／" + text[1:] if text.startswith("/") else text
+
+
+def _understanding(parsed: Mapping[str, Any]) -> Understanding:
+    intent = parsed.get("intent") or {}
+    keys = ("entity", "value", "role", "start", "end", "extractor")
+    return Understanding(
+        intent.get("name") or "",
+        float(intent.get("confidence") or 0.0),
+        tuple({k: e[k] for k in keys if e.get(k) is not None} for e in parsed.get("entities") or ()),
+    )
+
+
+def _slots(tracker: DialogueStateTracker) -> dict[str, Any]:
+    return {k: v for k, v in tracker.current_slot_values().items() if v is not None}
+
+
+def _reply(messages: Iterable[Mapping[str, Any]], tracker: DialogueStateTracker, stages: Stages) -> DialogueReply:
+    texts: list[str] = []
+    payload: dict[str, Any] = {"context": "none", "actions": [], "cards": [], "quick_replies": []}
+    for message in messages:
+        if message.get("text"):
+            texts.append(message["text"])
+        custom = message.get("custom") or {}
+        payload["context"] = custom.get("context", payload["context"])
+        for key in ("actions", "cards", "quick_replies"):
+            payload[key] = [*payload[key], *custom.get(key, [])]
+    latest = tracker.latest_message
+    parsed = latest.parse_data if latest is not None else {}
+    return DialogueReply(tuple(texts), payload, _understanding(parsed), _slots(tracker), stages)
+
+
+def quiet_logs() -> None:
+    """Rasa's debug and info lines contain what drivers say: only warnings pass."""
+    with contextlib.redirect_stdout(None):
+        configure_structlog(logging.WARNING)
+    for name in ("rasa", "rasa_sdk", "matplotlib", "sanic", "apscheduler"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"(rasa|tensorflow|keras|sanic|pkg_resources|jax|sqlalchemy)\b.*")
+
+
+async def create_engine(
+    model: Path,
+    skills: Iterable[type[Skill]],
+    world: World,
+    phrases: Phrases,
+    tracker_db: Path | None,
+) -> Engine:
+    """Loads the trained `model` with `skills` acting on `world`; conversations are kept in `tracker_db`, None in memory."""
+    quiet_logs()
+    executor = ActionExecutor()
+    register(executor, skills, world, phrases)
+    store: TrackerStore = KeptTrackerStore(tracker_db) if tracker_db is not None else KeptInMemory()
+    agent = Agent(tracker_store=store, action_endpoint=LocalActions(executor))
+    agent.processor = Processor(
+        model_path=model,
+        tracker_store=store,
+        lock_store=agent.lock_store,
+        action_endpoint=agent.action_endpoint,
+        generator=agent.nlg,
+    )
+    agent.domain = agent.processor.domain
+    store.domain = agent.domain
+    return Engine(agent, store)

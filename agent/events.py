@@ -1,0 +1,196 @@
+"""The one event stream: what happened in a conversation, in order.
+
+Pages, logs, metrics, `--json` and tests read the same events. One event is one JSON object (`to_json`), written as one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, TypeAlias
+
+from backends.model import Language
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The driver said (typed) something. `text` is the cleaned text everything after works with."""
+
+    type: ClassVar[str] = "heard"
+    session: str
+    turn: int
+    """number of the turn in this session, from 1"""
+    text: str
+    language: Language
+    at: datetime
+    """the car's time"""
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """What it was taken to mean."""
+
+    type: ClassVar[str] = "understood"
+    session: str
+    turn: int
+    intent: str
+    function: str
+    """one of the functions of docs/understanding-contract.md, or `safety`"""
+    confidence: float
+    entities: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """Something was done in the world, as the backend confirmed it."""
+
+    type: ClassVar[str] = "acted"
+    session: str
+    turn: int
+    name: str
+    arguments: Mapping[str, Any]
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """What the driver hears. Closes the turn."""
+
+    type: ClassVar[str] = "spoke"
+    session: str
+    turn: int
+    text: str
+    language: Language
+    context: str
+    """what the reply does (docs/understanding-contract.md)"""
+    quick_replies: tuple[str, ...] = ()
+    cards: tuple[Mapping[str, Any], ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """milliseconds by stage: cleaning, safety, understanding, policy, action, backend, store, other; they add up to `total`"""
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Said without being asked: arrival, …"""
+
+    type: ClassVar[str] = "notice"
+    session: str
+    kind: str
+    text: str
+    language: Language
+    at: datetime
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Something went wrong; the driver heard a sentence about it (the `spoke` that follows)."""
+
+    type: ClassVar[str] = "error"
+    session: str
+    turn: int
+    stage: str
+    code: str
+    permanent: bool
+
+
+Event: TypeAlias = Heard | Understood | Acted | Spoke | Notice | Failed
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """The event as JSON-able dict with its `type` first."""
+    out: dict[str, Any] = {"type": event.type}
+    for item in dataclasses.fields(event):
+        out[item.name] = _plain(getattr(event, item.name))
+    return out
+
+
+def to_line(event: Event) -> str:
+    return json.dumps(to_json(event), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    if isinstance(value, float):
+        return round(value, 3)
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+class EventStream:
+    """Hands every event to every listener, in order. A slow listener loses its oldest events, counted, never blocks a turn."""
+
+    def __init__(self) -> None:
+        self._listeners: list[Listener] = []
+        self._sinks: list[Callable[[Event], None]] = []
+
+    def emit(self, event: Event) -> None:
+        for sink in self._sinks:
+            try:
+                sink(event)
+            except Exception:
+                log.exception("an event sink broke")
+        for listener in self._listeners:
+            listener.put(event)
+
+    def add_sink(self, sink: Callable[[Event], None]) -> None:
+        """`sink` is called at once for every event (logs, metrics); it must be quick."""
+        self._sinks.append(sink)
+
+    def listen(self, session: str | None = None, *, limit: int = 1000) -> Listener:
+        """Events of one session, or of all. Use as a context manager and iterate."""
+        return Listener(self, session, limit)
+
+    def _add(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def _remove(self, listener: Listener) -> None:
+        self._listeners.remove(listener)
+
+
+class Listener:
+    """A bounded queue of events."""
+
+    def __init__(self, stream: EventStream, session: str | None, limit: int) -> None:
+        self._stream = stream
+        self._session = session
+        self._queue: deque[Event] = deque(maxlen=limit)
+        self._wake = asyncio.Event()
+        self.lost = 0
+        """events dropped because nobody read them in time"""
+
+    def put(self, event: Event) -> None:
+        if self._session is not None and event.session != self._session:
+            return
+        if len(self._queue) == self._queue.maxlen:
+            self.lost += 1
+        self._queue.append(event)
+        self._wake.set()
+
+    def __enter__(self) -> Listener:
+        self._stream._add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream._remove(self)
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while True:
+            while self._queue:
+                yield self._queue.popleft()
+            self._wake.clear()
+            if not self._queue:
+                await self._wake.wait()

@@ -1,0 +1,183 @@
+"""The settings: frozen, validated, from a TOML file and `CONCIERGE_*` environment variables (docs/settings.md).
+
+The environment wins over the file, the file over the defaults. An unknown key or a bad value is a `SettingsError` whose text
+says which one, and what is allowed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from agent.errors import SettingsError
+
+Profile = Literal["e5", "sparse"]
+LanguageChoice = Literal["auto", "ja", "en"]
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""the checkout (or the folder the packages are installed in)"""
+
+
+def _setting(default: Any, about: str) -> Any:
+    return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set. `home` is not in the file: the file lies in it."""
+
+    home: Path
+    """data folder: models, maps, state"""
+    profile: Profile = _setting(
+        "e5", "how sentences are turned into features: `e5` (meaning) or `sparse` (letters; faster)"
+    )
+    language: LanguageChoice = _setting("auto", "`ja`, `en`, or `auto`: by the script of each message, then as before")
+    host: str = _setting("127.0.0.1", "address the page is served on; anything but loopback needs `token`")
+    port: int = _setting(8765, "port the page is served on, 0 for a free one")
+    token: str = _setting("", "secret the page must show (`?token=`); empty only on loopback")
+    workers: int = _setting(1, "dialogue worker processes, 1 to 8")
+    online: bool = _setting(
+        True, "ask Open-Meteo, JMA and news feeds first; otherwise (or without answer) the simulated centre"
+    )
+    online_deadline_s: float = _setting(1.5, "seconds an online source may take")
+    turn_deadline_s: float = _setting(5.0, "seconds until the driver hears a sentence, whatever happens")
+    driver: str = _setting("owner", "driver whose home, work and history are used")
+    contract: bool = _setting(True, "whether the car's G-Link contract is in force")
+    connected: bool = _setting(True, "whether the car starts with a mobile connection")
+    log_text: bool = _setting(False, "write what drivers say into the event log (personal data)")
+    desk_phone: str = _setting("0800-300-0365", "telephone number of the Owner's Desk")
+
+    def __post_init__(self) -> None:
+        def check(key: str, good: bool, wanted: str) -> None:
+            if not good:
+                raise SettingsError(f"Setting {key} is {getattr(self, key)!r}, but must be {wanted}.")
+
+        check("profile", self.profile in get_args(Profile), "e5 or sparse")
+        check("language", self.language in get_args(LanguageChoice), "auto, ja or en")
+        check("port", 0 <= self.port <= 65535, "0 to 65535")
+        check("workers", 1 <= self.workers <= 8, "1 to 8")
+        check("online_deadline_s", 0.1 <= self.online_deadline_s <= 10, "0.1 to 10")
+        check("turn_deadline_s", 0.5 <= self.turn_deadline_s <= 60, "0.5 to 60")
+        if not self.loopback and not self.token:
+            raise SettingsError(f"Setting host is {self.host!r}, which others can reach: set token as well.")
+
+    @property
+    def loopback(self) -> bool:
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def models(self) -> Path:
+        return self.home / "models"
+
+    @property
+    def maps(self) -> Path:
+        return self.home / "maps"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+
+def default_home(environment: Mapping[str, str], project: Path = PROJECT) -> Path:
+    """`$CONCIERGE_HOME`; in a checkout `.concierge` at its root; otherwise the XDG data folder."""
+    if environment.get("CONCIERGE_HOME"):
+        return Path(environment["CONCIERGE_HOME"]).expanduser().resolve()
+    if (project / "pyproject.toml").exists():
+        return project / ".concierge"
+    share = environment.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(share) / "concierge"
+
+
+def load(
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings from `path` (default: concierge.toml in the data folder, if there), environment and `overrides`
+    (command line; None means not given). Raises `SettingsError`."""
+    environment = os.environ if environment is None else environment
+    home = default_home(environment)
+    values: dict[str, Any] = {}
+    if path is not None and not path.exists():
+        raise SettingsError(f"There is no settings file {path}.")
+    file = path or home / "concierge.toml"
+    if file.exists():
+        values.update(_from_file(file))
+    values.update(_from_environment(environment))
+    values.update({k: v for k, v in (overrides or {}).items() if v is not None})
+    return Settings(home=home, **values)
+
+
+def keys() -> dict[str, type]:
+    """Every key of the file with its type."""
+    types = {"bool": bool, "int": int, "float": float}
+    return {f.name: types.get(str(f.type), str) for f in fields(Settings) if f.name != "home"}
+
+
+def table() -> str:
+    """The settings as a Markdown table: docs/settings.md holds exactly this."""
+    rows = ["| key | environment | default | meaning |", "|---|---|---|---|"]
+    for item in fields(Settings):
+        if item.name == "home":
+            continue
+        default = str(item.default).lower() if isinstance(item.default, bool) else item.default
+        rows.append(
+            f"| `{item.name}` | `CONCIERGE_{item.name.upper()}` | `{default}` | {item.metadata['about']} |"
+            if default != ""
+            else f"| `{item.name}` | `CONCIERGE_{item.name.upper()}` | (empty) | {item.metadata['about']} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    import tomli
+
+    try:
+        data = tomli.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
+    known = keys()
+    for key, value in data.items():
+        if key not in known:
+            raise SettingsError(f"The settings file {path} has an unknown key {key!r}. Known: {', '.join(known)}.")
+        wanted = known[key]
+        fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+        if not fits and not (wanted is float and type(value) is int):
+            raise SettingsError(f"The settings file {path}: {key} is {value!r}, but must be {_name(wanted)}.")
+    return {k: float(v) if known[k] is float else v for k, v in data.items()}
+
+
+_ELSEWHERE = frozenset({"CONCIERGE_HOME", "CONCIERGE_SHARED"})
+"""variables with our prefix that are not settings"""
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    known = keys()
+    out: dict[str, Any] = {}
+    for name, text in environment.items():
+        if not name.startswith("CONCIERGE_") or name in _ELSEWHERE or name.startswith("CONCIERGE_INTERNAL_"):
+            continue
+        key = name.removeprefix("CONCIERGE_").lower()
+        if key not in known:
+            raise SettingsError(f"Environment variable {name} is not a setting. Known: {', '.join(known)}.")
+        out[key] = _parse(name, text, known[key])
+    return out
+
+
+def _parse(name: str, text: str, wanted: type) -> Any:
+    if wanted is bool:
+        try:
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[text.lower()]
+        except KeyError:
+            raise SettingsError(f"Environment variable {name} is {text!r}, but must be true or false.") from None
+    try:
+        return cast(Any, wanted)(text)
+    except ValueError:
+        raise SettingsError(f"Environment variable {name} is {text!r}, but must be {_name(wanted)}.") from None
+
+
+def _name(wanted: type) -> str:
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[wanted]
