@@ -10,7 +10,7 @@ import asyncio
 import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, Literal, cast
 
@@ -30,6 +30,10 @@ Context = Literal[
     "asks_date", "asks_yesno", "asks_slot", "gives_info", "done", "apology",
 ]  # fmt: skip
 """What the reply does, for understanding the next message (docs/understanding-contract.md)."""
+
+
+FAILURES_BEFORE_DESK = 2
+"""so many apologies running, and a person is offered"""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,8 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
     action_name: ClassVar[str]
     deadline_s: ClassVar[float] = 4.0
     """the longest a driver waits for this action before hearing why"""
+    pending_kinds: ClassVar[tuple[str, ...]] = ()
+    """kinds of the slot `pending` whose 「はい」 and 「いいえ」 this skill answers (`resolve_pending`)"""
 
     def __init__(self, world: World, phrases: Phrases) -> None:
         self.world = world
@@ -151,6 +157,10 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
     @abstractmethod
     async def perform(self, turn: Turn) -> Outcome:
         """Does the work. `BackendError`s may pass through: the frame says the sentence for them."""
+
+    async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
+        """What a plain yes or no means after this skill's question; `pending` is what the question left in the slot."""
+        raise NotImplementedError(f"{self.action_name} asks nothing")
 
     def say(self, turn: Turn, key: str, /, **values: object) -> str:
         return self.phrases.say(turn.language, key, turn=turn.number, **values)
@@ -171,8 +181,15 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
             # The last wall before the driver: whatever broke, a sentence is said and the log has the trace.
             log.exception("%s broke", self.action_name)
             outcome = self._failed(turn, "any", "error")
+        slots: dict[str, Any] = {"pending": None, "failures": 0, **outcome.slots}
+        if outcome.context == "apology" and "failures" not in outcome.slots:
+            slots["failures"] = int(turn.slots.get("failures") or 0) + 1
+            if slots["failures"] >= FAILURES_BEFORE_DESK and slots["pending"] is None:
+                offer = self.say(turn, "handoff.offer", phone=self.world.desk_phone)
+                outcome = replace(outcome, text=join(turn.language, outcome.text, offer))
+                slots["pending"] = {"kind": "handoff"}
+        slots["last_reply"] = outcome.text
         dispatcher.utter_message(text=outcome.text, json_message=payload(outcome))
-        slots: dict[str, Any] = {"pending": None, **outcome.slots, "last_reply": outcome.text}
         slots["context"] = outcome.context
         return [SlotSet(key, value) for key, value in slots.items()]
 
@@ -186,6 +203,11 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
             context="apology",
             done=(Done(self.action_name, {"stage": stage, "code": code}, False),),
         )
+
+
+def join(language: Language, *sentences: str) -> str:
+    """Sentences one after the other: with a space in English, without in Japanese."""
+    return ("" if language == "ja" else " ").join(s for s in sentences if s)
 
 
 def payload(outcome: Outcome) -> dict[str, Any]:

@@ -1,0 +1,235 @@
+"""Yes, no, cancel, back, repeat, help, thanks, small talk, and what lies outside the car's job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from actions import all_skills
+from actions.ground import Focus
+from actions.narrowing import SearchState
+from actions.search import SearchSkill, trip_of
+from actions.skill import Context, Outcome, Skill, Turn
+
+
+class AnswerSkill(SearchSkill):
+    """What these skills share: a city mentioned in passing is kept for the search that may follow."""
+
+    def answer(self, turn: Turn, key: str, context: Context, **slots: Any) -> Outcome:
+        city = trip_of(turn)
+        return Outcome(self.say(turn, key), context, {**({"trip": city} if city else {}), **slots})
+
+    def pending(self, turn: Turn) -> Mapping[str, Any] | None:
+        pending = turn.slots.get("pending")
+        return pending if isinstance(pending, Mapping) and "kind" in pending else None
+
+    async def resolve(self, turn: Turn, yes: bool) -> Outcome | None:
+        """What yes or no means for the question that was asked; None when none was."""
+        pending = self.pending(turn)
+        if pending is None:
+            return None
+        for skill in all_skills():
+            if pending["kind"] in skill.pending_kinds:
+                return await skill(self.world, self.phrases).resolve_pending(turn, pending, yes)
+        return None
+
+    def on_the_table(self, turn: Turn) -> Context:
+        """The context in which a sentence about nothing leaves the conversation: the question asked before still stands."""
+        before = turn.slots.get("context")
+        open_ = (
+            "asks_condition",
+            "no_results",
+            "offers_one",
+            "offers_list",
+            "asks_choice",
+            "asks_place",
+            "asks_slot",
+            "asks_yesno",
+        )
+        return next((c for c in _QUESTIONS if c == before), "gives_info") if before in open_ else "gives_info"
+
+
+_QUESTIONS: tuple[Context, ...] = (
+    "asks_condition", "no_results", "offers_one", "offers_list", "asks_choice", "asks_place", "asks_slot", "asks_yesno",
+)  # fmt: skip
+
+
+class AffirmAction(AnswerSkill):
+    """はい, yes, そうして."""
+
+    action_name: ClassVar[str] = "action_affirm"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        resolved = await self.resolve(turn, True)
+        if resolved is not None:
+            return resolved
+        context = turn.slots.get("context")
+        if context in ("asks_condition", "no_results"):
+            return Outcome(self.say(turn, "answer.which_wish"), "asks_condition")
+        return self.answer(turn, "answer.yes_to_nothing", "greeting")
+
+
+class DenyAction(AnswerSkill):
+    """いいえ, no, 特にない."""
+
+    action_name: ClassVar[str] = "action_deny"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        state = self.state(turn)
+        if turn.slots.get("context") == "asks_condition" and state.shown:
+            # 「特にありません」 after "any wishes?": then one of those found is proposed.
+            hits = await self.candidates(turn, state)
+            if hits:
+                return await self._one(turn, state, hits[0], (), "")
+        resolved = await self.resolve(turn, False)
+        if resolved is not None:
+            return resolved
+        return self.answer(turn, "answer.all_right", "done")
+
+
+class CancelAction(AnswerSkill):
+    """Stop what we are doing: the question or the search; guidance only when there is nothing else."""
+
+    action_name: ClassVar[str] = "action_cancel"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        state = self.state(turn)
+        if not state.empty or self.pending(turn):
+            reset = SearchState(history=())
+            return self.answer(turn, "answer.cancelled", "done", search=reset.to_json(), focus=None)
+        if (await self.world.navigation.status()).get("guiding"):
+            from actions.route import CancelRouteAction
+
+            return await CancelRouteAction(self.world, self.phrases).perform(turn)
+        return self.answer(turn, "answer.nothing_to_cancel", "done")
+
+
+class BackAction(AnswerSkill):
+    """One step back: the search's last change, or the question before."""
+
+    action_name: ClassVar[str] = "action_back"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        from actions.search import UndoAction
+
+        state = self.state(turn)
+        pending = self.pending(turn)
+        if pending is not None and pending["kind"] == "set_destination" and len(state.shown) > 1:
+            # From one of the list back to the list.
+            return await self.look(turn, state)
+        if state.history:
+            return await UndoAction(self.world, self.phrases).perform(turn)
+        return self.answer(turn, "undo.nothing", "gives_info")
+
+
+class RepeatAction(AnswerSkill):
+    """もう一度言って."""
+
+    action_name: ClassVar[str] = "action_repeat"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        last = turn.slots.get("last_reply")
+        if not last:
+            return self.answer(turn, "answer.nothing_said", "greeting")
+        return Outcome(str(last), self.on_the_table(turn), {"pending": turn.slots.get("pending")})
+
+
+class HelpAction(AnswerSkill):
+    """What can you do."""
+
+    action_name: ClassVar[str] = "action_help"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        return self.answer(turn, "answer.help", "greeting", pending=turn.slots.get("pending"))
+
+
+class ThanksAction(AnswerSkill):
+    """ありがとう: never an order."""
+
+    action_name: ClassVar[str] = "action_thanks"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        return self.answer(turn, "answer.thanks", "greeting", pending=turn.slots.get("pending"))
+
+
+class GreetAction(AnswerSkill):
+    action_name: ClassVar[str] = "action_greet"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        city = trip_of(turn)
+        if city is not None:
+            name = self._local(turn, str(city.get("city") or city.get("prefecture")))
+            return Outcome(
+                self.say(turn, "answer.greet_trip", name=name),
+                "asks_slot",
+                {"trip": city, "pending": {"kind": "ask_kind"}},
+            )
+        hour = self.world.clock().hour
+        part = "morning" if 4 <= hour < 11 else "day" if hour < 18 else "evening"
+        return self.answer(turn, f"answer.greet_{part}", "greeting")
+
+
+class GoodbyeAction(AnswerSkill):
+    action_name: ClassVar[str] = "action_goodbye"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        return self.answer(turn, "answer.goodbye", "done")
+
+
+class ChitchatAction(AnswerSkill):
+    """Small talk with the agent: short and kind."""
+
+    action_name: ClassVar[str] = "action_chitchat"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        return self.answer(turn, "answer.chitchat", self.on_the_table(turn), pending=turn.slots.get("pending"))
+
+
+class OutOfScopeAction(AnswerSkill):
+    """Something the car's concierge does not do: said, with what it can do."""
+
+    action_name: ClassVar[str] = "action_out_of_scope"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        if (focus := Focus.from_json(turn.slots.get("focus"))) is not None and self.pending(turn):
+            return Outcome(
+                self.say(turn, "answer.out_of_scope_back", name=focus.name),
+                self.on_the_table(turn),
+                {"pending": turn.slots.get("pending")},
+            )
+        return self.answer(turn, "answer.out_of_scope", self.on_the_table(turn), pending=turn.slots.get("pending"))
+
+
+class HumanTalkAction(AnswerSkill):
+    """People talking to each other: nothing is done, and it is said so shortly that it does not disturb."""
+
+    action_name: ClassVar[str] = "action_human_talk"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        return self.answer(turn, "answer.human_talk", self.on_the_table(turn), pending=turn.slots.get("pending"))
+
+
+class ScheduleAction(AnswerSkill):
+    """Alarms, reminders, calendar: not the car's; the time of day can be said."""
+
+    action_name: ClassVar[str] = "action_schedule"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        return self.answer(turn, "answer.schedule", self.on_the_table(turn), pending=turn.slots.get("pending"))
+
+
+class FallbackAction(AnswerSkill):
+    """Not understood. The frame counts it and offers the Owner's Desk at the second in a row."""
+
+    action_name: ClassVar[str] = "action_fallback"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        key = "answer.empty" if not turn.text.strip() else "answer.not_understood"
+        city = trip_of(turn)
+        return Outcome(self.say(turn, key), "apology", {"trip": city} if city else {})
+
+
+SKILLS: tuple[type[Skill], ...] = (
+    AffirmAction, DenyAction, CancelAction, BackAction, RepeatAction, HelpAction, ThanksAction, GreetAction,
+    GoodbyeAction, ChitchatAction, OutOfScopeAction, HumanTalkAction, ScheduleAction, FallbackAction,
+)  # fmt: skip

@@ -1,0 +1,640 @@
+"""Finding places: search, narrow, page, choose, undo, and what is read out of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from actions import wording
+from actions.ground import AROUND_CAR_M, WIDER_M, Focus, Missing, driving, resolve
+from actions.inventory import Inventory, load
+from actions.narrowing import (
+    SEARCH_INTENTS,
+    Add,
+    Choose,
+    Drop,
+    Ground,
+    NextPage,
+    Operation,
+    Reject,
+    Replace,
+    SearchState,
+    Sort,
+    Undo,
+    apply,
+    from_turn,
+    to_query,
+)
+from actions.skill import Context, Done, Outcome, Skill, Turn, join
+from backends.errors import NotFound
+from backends.model import Place, PlaceHit, PlacePage, PlaceQuery
+
+PAGE = 3
+"""candidates read at a time"""
+DETAILS_DRIVING, DETAILS_STOPPED = 2, 3
+MANY = 8
+"""from so many on a search with no wishes asks for some"""
+FEELING_KINDS: Mapping[str, str] = {"hungry": "restaurant", "tired": "rest_area", "sleepy": "rest_area"}
+QUERY_FIELDS: Mapping[str, str] = {
+    "genres": "genre", "budget_max_yen": "budget_max", "parking_within_m": "parking_within", "radius_m": "distance_max",
+    "text": "name", "near": "where",
+}  # fmt: skip
+"""fields of `PlaceQuery` that are called otherwise as conditions"""
+
+
+def trip_of(turn: Turn) -> dict[str, Any] | None:
+    """The city a turn speaks of, for searches that say none; None when it names none."""
+    city, prefecture = turn.first("city"), turn.first("prefecture")
+    if city is None and prefecture is None:
+        return None
+    return {k: v for k, v in (("city", city), ("prefecture", prefecture)) if v is not None}
+
+
+class SearchSkill(Skill):
+    """What the skills that look for places share."""
+
+    @property
+    def inventory(self) -> Inventory:
+        return load()
+
+    def state(self, turn: Turn) -> SearchState:
+        return SearchState.from_json(turn.slots.get("search"))
+
+    def change(self, turn: Turn, state: SearchState) -> SearchState:
+        """The state after what the turn says."""
+        return apply(state, from_turn(turn, state, self.inventory, turn.slots.get("trip")))
+
+    def kept(self, turn: Turn, state: SearchState, **slots: Any) -> dict[str, Any]:
+        """The slots every outcome of a search writes."""
+        city = {k: state.conditions[k] for k in ("city", "prefecture") if k in state.conditions}
+        trip = trip_of(turn) or city
+        if "where" in state.conditions or "near" in state.conditions:
+            trip = {}
+        return {"search": state.to_json(), "trip": trip or None, **slots}
+
+    async def look(self, turn: Turn, state: SearchState, lead: str = "") -> Outcome:
+        """Searches with the conditions of `state` and says what was found; `lead` is said first."""
+        ground = await resolve(self.world, turn, state)
+        if isinstance(ground, Missing):
+            return self._missing(turn, state, ground, lead)
+        query = to_query(state, ground, limit=PAGE)
+        page, ground = await self._search(query, ground, state)
+        if not page.hits and state.offset:
+            return await self._no_more(turn, state)
+        if not page.hits:
+            return await self._none(turn, state, replace(query, radius_m=ground.radius_m), lead)
+        state = replace(state, shown=tuple(hit.place.id for hit in page.hits))
+        done = (Done("search", {"total": page.total, "kind": state.kind or ""}),)
+        if ambiguous(state, page):
+            return await self._which(turn, state, page, done, lead)
+        if len(page.hits) == 1 and page.total == 1:
+            return await self._one(turn, state, page.hits[0], done, lead)
+        return await self._list(turn, state, page, done, lead)
+
+    async def _search(self, query: PlaceQuery, ground: Ground, state: SearchState) -> tuple[PlacePage, Ground]:
+        page = await self.world.places.search(query)
+        if not page.total and query.radius_m == AROUND_CAR_M and "distance_max" not in state.conditions:
+            wider = replace(query, radius_m=WIDER_M)
+            return await self.world.places.search(wider), replace(ground, radius_m=WIDER_M)
+        return page, ground
+
+    # --- replies ---
+
+    def _missing(self, turn: Turn, state: SearchState, missing: Missing, lead: str) -> Outcome:
+        context: Context = "no_results" if missing.reason in ("no_map", "unknown") else "asks_place"
+        pending = None
+        if missing.reason in ("no_home", "no_work"):
+            pending = {"kind": "save_here", "label": missing.reason.removeprefix("no_")}
+            context = "asks_yesno"
+        state = replace(state, shown=())
+        text = self.say(turn, f"missing.{missing.reason}", name=missing.name, what=self.what(turn, state))
+        return Outcome(
+            join(turn.language, lead, text),
+            context,
+            self.kept(turn, state, pending=pending),
+            (Done("search", {"missing": missing.reason, "name": missing.name}, False),),
+        )
+
+    async def _no_more(self, turn: Turn, state: SearchState) -> Outcome:
+        back = replace(state, offset=max(0, state.offset - PAGE))
+        return Outcome(self.say(turn, "search.no_more"), "offers_list", self.kept(turn, back))
+
+    async def _none(self, turn: Turn, state: SearchState, query: PlaceQuery, lead: str) -> Outcome:
+        state = replace(state, shown=())
+        counts = await self.world.places.count_without(query)
+        best: tuple[str, int] | None = None
+        for name, count in counts.items():
+            condition = QUERY_FIELDS.get(name, name)
+            droppable = condition in state.conditions and condition != "kind"
+            if droppable and count > 0 and (best is None or count > best[1]):
+                best = (condition, count)
+        where, what = self.where(turn, state), self.what(turn, state)
+        wishes = self.wishes(turn, state)
+        text = self.say(turn, "search.none_wishes" if wishes else "search.none", where=where, what=what, wishes=wishes)
+        if best is None:
+            ask = self.say(turn, "search.none_change")
+            return Outcome(
+                join(turn.language, lead, text, ask),
+                "no_results",
+                self.kept(turn, state),
+                (Done("search", {"total": 0}),),
+            )
+        condition, count = best
+        label = self.condition(turn, condition, state.conditions[condition])
+        ask = self.say(turn, "search.none_drop", condition=label, count=count)
+        return Outcome(
+            join(turn.language, lead, text, ask),
+            "no_results",
+            self.kept(turn, state, pending={"kind": "drop_condition", "condition": condition}),
+            (Done("search", {"total": 0}),),
+            quick_replies=self._quick(turn, "yes", "no"),
+        )
+
+    async def _one(
+        self, turn: Turn, state: SearchState, hit: PlaceHit, done: tuple[Done, ...], lead: str, key: str = "search.one"
+    ) -> Outcome:
+        focus = Focus.of(hit.place, wording.name_of(hit.place, turn.language))
+        rows = wording.telling_apart([hit], self.phrases, turn.language, self.world.clock(), await self._details(turn))
+        text = self.say(turn, key, name=focus.name, details=self._details_text(turn, rows[0]))
+        note, slots = self.demo(turn, [hit.place])
+        return Outcome(
+            join(turn.language, lead, text, note),
+            "offers_one",
+            self.kept(turn, state, focus=focus.to_json(), pending={"kind": "set_destination"}, **slots),
+            done,
+            (card(hit),),
+            self._quick(turn, "yes", "other"),
+        )
+
+    async def _list(
+        self, turn: Turn, state: SearchState, page: PlacePage, done: tuple[Done, ...], lead: str
+    ) -> Outcome:
+        language = turn.language
+        most = await self._details(turn)
+        rows = wording.telling_apart(page.hits, self.phrases, language, self.world.clock(), most)
+        items = [
+            self.say(
+                turn,
+                "search.item" if row else "search.item_bare",
+                number=number,
+                name=wording.name_of(hit.place, language),
+                details=wording.listed(row, language, last=","),
+            )
+            for number, (hit, row) in enumerate(zip(page.hits, rows, strict=True), 1)
+        ]
+        where, what, wishes = self.where(turn, state), self.what(turn, state), self.wishes(turn, state)
+        if state.offset:
+            head = self.say(turn, "search.next_page")
+        else:
+            key = "search.found_wishes" if wishes else "search.found"
+            head = self.say(turn, key, where=where, what=what, wishes=wishes, count=page.total)
+        bare = not wishes and "genre" not in state.conditions and state.sort is None and not state.offset
+        asks = bare and page.total >= MANY
+        tail = self.say(turn, "search.ask_wishes" if asks else "search.ask_which")
+        note, slots = self.demo(turn, [hit.place for hit in page.hits])
+        return Outcome(
+            join(language, lead, head, *items, note, tail),
+            "asks_condition" if asks else "offers_list",
+            self.kept(turn, state, focus=None, pending={"kind": "list"}, **slots),
+            done,
+            tuple(card(hit) for hit in page.hits),
+            tuple(str(n) for n in range(1, len(page.hits) + 1)) + self._quick(turn, "other"),
+        )
+
+    async def _which(
+        self, turn: Turn, state: SearchState, page: PlacePage, done: tuple[Done, ...], lead: str
+    ) -> Outcome:
+        items = [
+            self.say(
+                turn, "search.which_item", number=n, name=wording.name_of(hit.place, turn.language),
+                place=hit.place.city or hit.place.prefecture or hit.place.address or "",
+            )
+            for n, hit in enumerate(page.hits, 1)
+        ]  # fmt: skip
+        text = self.say(turn, "search.which", name=state.conditions.get("name", ""), items=join(turn.language, *items))
+        then = "navigate" if turn.intent in ("navigate_to", "set_destination") else "offer"
+        return Outcome(
+            join(turn.language, lead, text),
+            "asks_choice",
+            self.kept(turn, state, focus=None, pending={"kind": "list", "then": then}),
+            done,
+            tuple(card(hit) for hit in page.hits),
+            tuple(str(n) for n in range(1, len(page.hits) + 1)),
+        )
+
+    async def _details(self, turn: Turn) -> int:
+        return DETAILS_DRIVING if await driving(self.world) else DETAILS_STOPPED
+
+    def _details_text(self, turn: Turn, row: Sequence[str]) -> str:
+        return wording.listed(row, turn.language, last="and") if row else self.say(turn, "detail.nothing")
+
+    def _quick(self, turn: Turn, *ids: str) -> tuple[str, ...]:
+        return tuple(self.say(turn, f"quick.{i}") for i in ids)
+
+    def demo(self, turn: Turn, places: Sequence[Place]) -> tuple[str, dict[str, Any]]:
+        """The sentence that says the data is invented, once in a conversation, and the slot that remembers it."""
+        if turn.slots.get("demo_said") or not any(p.demo or p.demo_attributes for p in places):
+            return "", {}
+        return self.say(turn, "search.demo"), {"demo_said": True}
+
+    # --- conditions in words ---
+
+    def where(self, turn: Turn, state: SearchState) -> str:
+        """「渋谷駅の近くの」, " near Shibuya Station"; the car's surroundings when nothing else is said."""
+        held = state.conditions
+        if "station" in held:
+            return self.say(turn, "where.near", name=self._local(turn, held["station"]))
+        if "near" in held:
+            return self.say(turn, "where.near", name=held["near"])
+        if "where" in held:
+            return self.say(turn, f"where.{held['where']}")
+        for key in ("area", "city", "prefecture"):
+            if key in held:
+                return self.say(turn, "where.in", name=self._local(turn, held[key]))
+        return "" if {"name", "phone"} & held.keys() else self.say(turn, "where.here")
+
+    def _local(self, turn: Turn, name: str) -> str:
+        if turn.language == "ja":
+            return name
+        found = self.world.gazetteer.lookup(name)
+        return (found[0].name_en or name) if found else name
+
+    def what(self, turn: Turn, state: SearchState) -> str:
+        held = state.conditions
+        if "name" in held:
+            return str(held["name"])
+        if held.get("genre"):
+            return self.inventory.genres_label(held["genre"], turn.language)
+        if state.kind:
+            return self.inventory.kind_label(state.kind, turn.language)
+        return str(held["phone"]) if "phone" in held else self.say(turn, "what.place")
+
+    def wishes(self, turn: Turn, state: SearchState) -> str:
+        """The wishes in force in words, without place, kind and genre; empty when there are none."""
+        skipped = {"genre", "area", "station", "near", "where", "name", "phone"}
+        said = [self.condition(turn, k, v) for k, v in state.wishes().items() if k not in skipped]
+        return wording.listed(said, turn.language)
+
+    def condition(self, turn: Turn, name: str, value: Any) -> str:
+        """One condition in words: 「無料駐車場」, "free parking"."""
+        language = turn.language
+        match name:
+            case "genre":
+                return self.inventory.genres_label(value, language)
+            case "area" | "city" | "prefecture":
+                return self._local(turn, str(value))
+            case "station" | "near":
+                return self.say(turn, "condition.near", name=self._local(turn, str(value)))
+            case "name" | "phone":
+                return str(value)
+            case "where":
+                return self.say(turn, f"condition.{value}")
+            case "price" | "parking" | "wifi":
+                return self.say(turn, f"condition.{name}_{value}")
+            case "budget_max" | "budget_min":
+                return self.say(turn, f"condition.{name}", yen=f"{int(value):,}")
+            case "parking_within" | "distance_max":
+                return self.say(turn, f"condition.{name}", distance=wording.distance(float(value), language))
+            case "rating_min":
+                return self.say(turn, "condition.rating_min", rating=value)
+            case "open_at":
+                key = value if value in ("now", "arrival") else "time"
+                return self.say(turn, f"condition.open_{key}")
+            case _:
+                return self.say(turn, f"condition.{name}_{'yes' if value else 'no'}")
+
+    # --- candidates ---
+
+    async def candidates(self, turn: Turn, state: SearchState) -> tuple[PlaceHit, ...]:
+        """The places read out last, with their distance from where the search is centred."""
+        ground = await resolve(self.world, turn, state)
+        near = None if isinstance(ground, Missing) else ground.near
+        hits = []
+        for place_id in state.shown:
+            try:
+                place = await self.world.places.get(place_id)
+            except NotFound:
+                continue
+            hits.append(PlaceHit(place, near.distance_to(place.position) if near else None))
+        return tuple(hits)
+
+    async def meant(self, turn: Turn, state: SearchState) -> PlaceHit | None:
+        """Which of the candidates the turn points at, None when it points at none of them."""
+        hits = await self.candidates(turn, state)
+        if not hits:
+            return None
+        ordinal = turn.first("ordinal")
+        if ordinal is None and turn.intent in ("choose_option", "set_destination", "ask_place"):
+            ordinal = turn.first("number")
+        if isinstance(ordinal, int | float):
+            index = int(ordinal) - 1 if ordinal > 0 else int(ordinal)
+            return hits[index] if -len(hits) <= index < len(hits) else None
+        if isinstance(pick := turn.first("pick"), Mapping):
+            return picked(hits, pick)
+        if name := turn.first("place_name"):
+            return named(hits, str(name))
+        if (parking := turn.first("parking")) is not None:
+            having = [h for h in hits if has(h, "parking", parking)]
+            return having[0] if len(having) == 1 else None
+        for type_ in ("genre", "area", "city", "station"):
+            if (value := turn.first(type_)) is not None:
+                having = [h for h in hits if has(h, type_, value)]
+                return having[0] if len(having) == 1 else None
+        return None
+
+
+def ambiguous(state: SearchState, page: PlacePage) -> bool:
+    """Whether several places of exactly the name said were found: the driver is asked which."""
+    if "name" not in state.conditions or len(page.hits) < 2 or state.offset:
+        return False
+    first, second = page.hits[:2]
+    return first.match in ("exact", "reading") and second.match == first.match and first.place.name == second.place.name
+
+
+def picked(hits: Sequence[PlaceHit], pick: Mapping[str, Any]) -> PlaceHit | None:
+    """The candidate a quality names: the nearest, the cheaper one, the one with parking, any."""
+    if pick.get("any"):
+        return hits[0]
+    if "has" in pick:
+        having = [h for h in hits if has(h, str(pick["has"]), True)]
+        return having[0] if having else None
+    order = -1.0 if pick.get("order") == "desc" else 1.0
+    measured = [(figure, h) for h in hits if (figure := _figure(h, str(pick.get("by")))) is not None]
+    return min(measured, key=lambda m: order * m[0])[1] if measured else None
+
+
+def _figure(hit: PlaceHit, by: str) -> float | None:
+    place = hit.place
+    match by:
+        case "distance":
+            return hit.distance_m if hit.detour_m is None else hit.detour_m
+        case "rating":
+            return place.rating
+        case "price":
+            band = {"low": 1.0, "middle": 2.0, "high": 3.0}.get(place.price or "")
+            if place.kind == "parking":
+                return _figure(hit, "parking_fee")
+            return float(place.budget_yen) if place.budget_yen is not None else band and band * 1500
+        case "parking_fee":
+            if place.parking is None:
+                return None
+            return 0.0 if place.parking.fee == "free" else float(place.parking.fee_yen_per_hour or 500)
+    return None
+
+
+def has(hit: PlaceHit, what: str, value: Any) -> bool:
+    place = hit.place
+    match what:
+        case "parking":
+            if value == "none":
+                return place.has_parking is False
+            if place.parking is None:
+                return bool(place.has_parking) and value in ("any", True)
+            return value in ("any", True) or place.parking.fee == value
+        case "wifi":
+            return place.wifi in ("free", "paid")
+        case "open":
+            return place.hours is not None
+        case "genre":
+            return value in place.genres
+        case "area" | "city":
+            return str(value) in (place.city or "") or str(value) in (place.address or "")
+        case "station":
+            return place.nearest_station is not None and str(value).removesuffix("駅") in place.nearest_station
+        case "charging":
+            return place.charging_kw is not None
+    return getattr(place, what, None) is True
+
+
+def named(hits: Sequence[PlaceHit], name: str) -> PlaceHit | None:
+    """The candidate whose name contains what was said, or the other way round."""
+    said = _folded(name)
+    for hit in hits:
+        names = [_folded(n) for n in (hit.place.name, hit.place.name_kana, hit.place.name_en) if n]
+        if said and any(said in n or (len(n) > 2 and n in said) for n in names):
+            return hit
+    return None
+
+
+def _folded(text: str) -> str:
+    return "".join(text.lower().split())
+
+
+def card(hit: PlaceHit) -> dict[str, Any]:
+    """A candidate for a page."""
+    place = hit.place
+    return {
+        "type": "place", "id": place.id, "name": place.name, "name_en": place.name_en,
+        "lat": place.position.latitude, "lon": place.position.longitude, "kind": place.kind,
+        "genres": list(place.genres), "rating": place.rating, "price": place.price,
+        "parking": place.parking.fee if place.parking else None, "address": place.address, "phone": place.phone,
+        "distance_m": hit.distance_m, "demo": place.demo or place.demo_attributes,
+    }  # fmt: skip
+
+
+# --- actions ----------------------------------------------------------------------------------------------------------
+
+
+class SearchAction(SearchSkill):
+    """A wish to find a place."""
+
+    action_name: ClassVar[str] = "action_search"
+    pending_kinds: ClassVar[tuple[str, ...]] = ("ask_kind",)
+
+    async def perform(self, turn: Turn) -> Outcome:
+        turn = with_feeling(turn)
+        state = self.state(turn)
+        changed = self.change(turn, state)
+        return await self.begin(turn, state, changed)
+
+    async def begin(self, turn: Turn, before: SearchState, state: SearchState) -> Outcome:
+        if not {"kind", "genre", "name", "phone"} & state.conditions.keys():
+            return Outcome(
+                self.say(turn, "search.ask_kind"), "asks_slot",
+                self.kept(turn, state, pending={"kind": "ask_kind"}), quick_replies=self._quick(turn, "restaurant", "parking", "sight"),
+            )  # fmt: skip
+        return await self.look(turn, replace(state, offset=0))
+
+    async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
+        key = "search.ask_kind_again" if yes else "answer.all_right"
+        return Outcome(self.say(turn, key), "asks_slot" if yes else "done", {"pending": dict(pending) if yes else None})
+
+
+def with_feeling(turn: Turn) -> Turn:
+    """「おなかすいた」 asks for restaurants: the feeling gives the kind when none is said."""
+    from actions.skill import Entity
+
+    feeling = turn.first("feeling")
+    if feeling not in FEELING_KINDS or turn.first("kind") or turn.first("genre"):
+        return turn
+    return replace(turn, entities=(*turn.entities, Entity("kind", FEELING_KINDS[feeling])))
+
+
+class NarrowAction(SearchSkill):
+    """A change of the conditions of the search under way."""
+
+    action_name: ClassVar[str] = "action_narrow"
+    pending_kinds: ClassVar[tuple[str, ...]] = ("drop_condition",)
+
+    async def perform(self, turn: Turn) -> Outcome:
+        turn = with_feeling(turn)
+        state = self.state(turn)
+        operations = from_turn(turn, state, self.inventory, turn.slots.get("trip"))
+        if not operations and not state.empty:
+            operations = self._from_pending(turn, state)
+        if not operations and (hit := await self.meant(turn, state)) is not None:
+            return await self._one(turn, apply(state, [choice(hit)]), hit, (), "", "search.chosen")
+        changed = apply(state, operations)
+        if changed == state and not state.empty:
+            # Nothing new was understood in it: the same list again would be no answer.
+            key = "narrow.already" if any(e.role is None for e in turn.entities) else "narrow.what"
+            return Outcome(
+                self.say(turn, key, wishes=self.wishes(turn, state) or self.what(turn, state)),
+                "asks_condition",
+                self.kept(turn, state, pending=turn.slots.get("pending")),
+            )
+        if not {"kind", "genre", "name", "phone"} & changed.conditions.keys():
+            return Outcome(
+                self.say(turn, "search.ask_kind"), "asks_slot",
+                self.kept(turn, changed, pending={"kind": "ask_kind"}), quick_replies=self._quick(turn, "restaurant", "parking", "sight"),
+            )  # fmt: skip
+        return await self.look(turn, changed, self._lead(turn, operations, state))
+
+    def _from_pending(self, turn: Turn, state: SearchState) -> tuple[Operation, ...]:
+        pending = turn.slots.get("pending") or {}
+        if turn.first("pick") == {"any": True} and pending.get("kind") == "drop_condition":
+            return (Drop(str(pending["condition"])),)
+        return ()
+
+    def _lead(self, turn: Turn, operations: Sequence[Operation], before: SearchState) -> str:
+        """Says back what was given up, so that a misheard one is noticed."""
+        gone = [o.condition for o in operations if isinstance(o, Drop) and o.condition in before.conditions]
+        given = {o.condition for o in operations if isinstance(o, Add | Replace)}
+        if not gone or given:
+            return ""
+        labels = [self.condition(turn, c, before.conditions[c]) for c in gone]
+        return self.say(turn, "narrow.dropped", conditions=wording.listed(labels, turn.language))
+
+    async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
+        state = self.state(turn)
+        if not yes:
+            return Outcome(self.say(turn, "search.none_change"), "asks_condition", self.kept(turn, state))
+        return await self.look(turn, apply(state, [Drop(str(pending["condition"]))]))
+
+
+class NextPageAction(SearchSkill):
+    """Others of what was found."""
+
+    action_name: ClassVar[str] = "action_next_page"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        state = self.state(turn)
+        if state.empty:
+            return Outcome(self.say(turn, "search.nothing_under_way"), "asks_slot", {"pending": {"kind": "ask_kind"}})
+        pending = turn.slots.get("pending") or {}
+        focus = Focus.from_json(turn.slots.get("focus"))
+        changed = apply(state, from_turn(turn, state, self.inventory, turn.slots.get("trip")))
+        if changed != state:
+            return await self.look(turn, changed)
+        if pending.get("kind") == "set_destination" and focus is not None and focus.id:
+            # One place had been offered: it is put aside and the rest looked at again.
+            return await self.look(turn, apply(replace(state, offset=0), [Reject((focus.id,))]))
+        return await self.look(turn, apply(state, [NextPage(PAGE)]))
+
+
+class ChooseAction(SearchSkill):
+    """One of those offered."""
+
+    action_name: ClassVar[str] = "action_choose"
+    pending_kinds: ClassVar[tuple[str, ...]] = ("list",)
+
+    async def perform(self, turn: Turn) -> Outcome:
+        state = self.state(turn)
+        if (turn.slots.get("pending") or {}).get("kind") == "which_goal":
+            return await self._goal(turn, turn.slots["pending"])
+        hit = await self.meant(turn, state)
+        pick = turn.first("pick")
+        if hit is None and isinstance(pick, Mapping) and "by" in pick and not state.empty:
+            order = "price_desc" if (pick["by"], pick.get("order")) == ("price", "desc") else str(pick["by"])
+            return await self.look(turn, apply(state, [Sort(order)]))
+        if hit is None:
+            focus = Focus.from_json(turn.slots.get("focus"))
+            if focus is not None and focus.id and not turn.all("ordinal", "number", "place_name"):
+                place = await self.world.places.get(focus.id)
+                return await self._chosen(turn, state, PlaceHit(place, None))
+            changed = self.change(turn, state)
+            if changed != state and not changed.empty:
+                return await self.look(turn, changed)
+            if not state.shown:
+                return Outcome(self.say(turn, "choose.nothing_offered"), "asks_slot", {"pending": {"kind": "ask_kind"}})
+            return Outcome(
+                self.say(turn, "choose.which"), "offers_list",
+                self.kept(turn, state, pending={"kind": "list"}),
+            )  # fmt: skip
+        return await self._chosen(turn, state, hit)
+
+    async def _chosen(self, turn: Turn, state: SearchState, hit: PlaceHit) -> Outcome:
+        pending = turn.slots.get("pending") or {}
+        changed = apply(state, [choice(hit)])
+        then = pending.get("then")
+        if then in ("navigate", "waypoint"):
+            from actions.route import AddWaypointAction, SetDestinationAction
+
+            focus = Focus.of(hit.place, wording.name_of(hit.place, turn.language))
+            if then == "waypoint":
+                return await AddWaypointAction(self.world, self.phrases).add(turn, focus)
+            return await SetDestinationAction(self.world, self.phrases).guide(turn, focus)
+        return await self._one(turn, changed, hit, (), "", "search.chosen")
+
+    async def _goal(self, turn: Turn, pending: Mapping[str, Any]) -> Outcome:
+        """One of several stations or towns of one name, asked about before guiding there."""
+        from actions.route import SetDestinationAction
+
+        choices = [f for row in pending["choices"] if (f := Focus.from_json(row)) is not None]
+        said = turn.first("ordinal") or turn.first("number")
+        index = int(said) - 1 if isinstance(said, int | float) and said > 0 else -1 if said == -1 else None
+        if turn.first("pick") is not None:
+            index = 0
+        if index is None or not -1 <= index < len(choices):
+            return Outcome(self.say(turn, "choose.which"), "asks_choice", {"pending": dict(pending)})
+        return await SetDestinationAction(self.world, self.phrases).guide(turn, choices[index])
+
+    async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
+        state = self.state(turn)
+        if not yes:
+            return await self.look(turn, apply(state, [NextPage(PAGE)]))
+        if len(state.shown) == 1:
+            hits = await self.candidates(turn, state)
+            return await self._chosen(turn, state, hits[0])
+        return Outcome(
+            self.say(turn, "choose.which"),
+            "offers_list",
+            self.kept(turn, state, pending=dict(pending)),
+        )
+
+
+class UndoAction(SearchSkill):
+    """Takes back the last change of the search."""
+
+    action_name: ClassVar[str] = "action_undo"
+
+    async def perform(self, turn: Turn) -> Outcome:
+        state = self.state(turn)
+        if not state.history:
+            return Outcome(self.say(turn, "undo.nothing"), "asks_condition", self.kept(turn, state))
+        before = apply(state, [Undo()])
+        if before.empty:
+            return Outcome(
+                self.say(turn, "undo.start"), "asks_slot", self.kept(turn, before, pending={"kind": "ask_kind"})
+            )
+        return await self.look(turn, replace(before, chosen=None), self.say(turn, "undo.done"))
+
+
+def choice(hit: PlaceHit) -> Choose:
+    return Choose(hit.place.id, hit.place.name)
+
+
+SKILLS: tuple[type[Skill], ...] = (SearchAction, NarrowAction, NextPageAction, ChooseAction, UndoAction)
+
+__all__ = ["SEARCH_INTENTS", "SKILLS", "SearchSkill", "card", "trip_of"]
