@@ -173,9 +173,9 @@ def _municipality(
     """(city, area) as the places know them: Tokyo is a prefecture there, its wards are municipalities."""
     municipality = None if city is not None and city.kind == "prefecture" else held.get("city")
     ward = held.get("area")
-    if ward is not None and municipality is None and area is not None and area.kind in ("city", "ward", "town"):
-        if area.city is None:
-            return area.name, None
+    whole = area is not None and area.kind in ("city", "ward", "town") and area.city is None
+    if ward is not None and municipality is None and area is not None and whole:
+        return area.name, None
     return municipality, ward
 
 

@@ -296,7 +296,7 @@ def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[
     """The conditions a turn names, by the names of `CONDITIONS`."""
     said: dict[str, Value] = {}
     kind = turn.first("kind")
-    genres = [e for e in turn.all("genre")]
+    genres = list(turn.all("genre"))
     if genres:
         current = kind or state.kind
         chosen = [(current and inventory.within(current, str(e.value), e.text)) or str(e.value) for e in genres]
@@ -375,10 +375,9 @@ def _swept(said: Mapping[str, Value], base: Mapping[str, Value]) -> tuple[str, .
         gone |= {"city", "area", "station", "near", "where", "name"}
     if {"city", "area", "station", "prefecture"} & said.keys():
         gone |= {"where", "near"}
-    if "name" not in said and {"genre", "kind"} & said.keys() and base.get("kind") in (None, said.get("kind")):
+    if "name" not in said and "genre" in said and base.get("kind") in (None, said.get("kind")):
         # 「スターバックス」 … 「じゃあ普通のカフェでいい」: the name was what stood in the way.
-        if "genre" in said:
-            gone.add("name")
+        gone.add("name")
     if "genre" not in said and "kind" in said and base.get("kind") not in (None, said["kind"]):
         gone.add("genre")
     if "phone" not in said and {"genre", "kind", "name"} & said.keys():

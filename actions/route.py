@@ -47,8 +47,10 @@ class RouteSkill(SearchSkill):
                 tuple(w.position for w in waypoints),
                 heading=await heading(self.world),
                 departure=self.world.clock(),
+                avoid_tolls=wanted["avoid_tolls"],
+                avoid_highways=wanted["avoid_highways"],
+                shortest=wanted["shortest"],
                 language=turn.language,
-                **wanted,
             )
         )
         if not routes:
@@ -497,8 +499,10 @@ class ChangeRouteAction(RouteSkill):
                 alternatives=2,
                 heading=await heading(self.world),
                 departure=self.world.clock(),
+                avoid_tolls=bool(options.get("avoid_tolls")),
+                avoid_highways=bool(options.get("avoid_highways")),
+                shortest=bool(options.get("shortest")),
                 language=turn.language,
-                **{k: bool(options.get(k)) for k in OPTIONS},
             )
         )
 

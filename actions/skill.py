@@ -158,8 +158,9 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
     async def perform(self, turn: Turn) -> Outcome:
         """Does the work. `BackendError`s may pass through: the frame says the sentence for them."""
 
-    async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
-        """What a plain yes or no means after this skill's question; `pending` is what the question left in the slot."""
+    async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome | None:
+        """What a plain yes or no means after this skill's question; `pending` is what the question left in the slot. None when
+        it is not this skill's after all."""
         raise NotImplementedError(f"{self.action_name} asks nothing")
 
     def say(self, turn: Turn, key: str, /, **values: object) -> str:

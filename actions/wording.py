@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from actions.phrases import Phrases
@@ -64,8 +64,8 @@ def details(hit: PlaceHit, phrases: Phrases, language: Language, at: datetime) -
     place = hit.place
     said: dict[str, str] = {}
 
-    def put(key: str, phrase: str, **values: object) -> None:
-        said[key] = phrases.say(language, f"detail.{phrase}", **values)
+    def put(key: str, phrase: str, **values: str) -> None:
+        said[key] = phrases.say(language, f"detail.{phrase}", turn=0, **values)
 
     if hit.detour_m is not None:
         put("distance", "detour", distance=distance(hit.detour_m, language))
@@ -89,8 +89,7 @@ def details(hit: PlaceHit, phrases: Phrases, language: Language, at: datetime) -
     return said
 
 
-def _car_park(place: Place, put: object) -> None:
-    assert callable(put)
+def _car_park(place: Place, put: Callable[..., None]) -> None:
     parking = place.parking
     if parking is None:
         return
