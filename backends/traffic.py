@@ -7,6 +7,7 @@ direction of travel: what happens on the opposite carriageway does not touch a r
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class CentreTraffic:
         *,
         clock: Callable[[], datetime] = local_clock,
         fresh_s: float = 30,
-        stale_s: float = 1800,
+        stale_s: float = 120,
     ) -> None:
         self._url = base_url.rstrip("/") + "/traffic/v1/events"
         self._session = session
@@ -174,9 +175,7 @@ def _project(positions: Iterable[Position], origin: Position) -> list[tuple[floa
     ]
 
 
-def _onto_segment(
-    p: tuple[float, float], a: tuple[float, float], b: tuple[float, float]
-) -> tuple[float, float]:
+def _onto_segment(p: tuple[float, float], a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
     """(distance from p to the segment ab, fraction of ab at the nearest point)."""
     dx, dy = b[0] - a[0], b[1] - a[1]
     square = dx * dx + dy * dy
@@ -189,7 +188,7 @@ def distance_to_line(position: Position, line: Sequence[Position]) -> float:
     points = _project(line, position)
     if len(points) == 1:
         return math.hypot(*points[0])
-    return min(_onto_segment((0.0, 0.0), a, b)[0] for a, b in zip(points, points[1:], strict=False))
+    return min(_onto_segment((0.0, 0.0), a, b)[0] for a, b in itertools.pairwise(points))
 
 
 class _Line:
@@ -204,11 +203,13 @@ class _Line:
         for a, b in zip(self.points, self.points[1:], strict=False):
             self.sums.append(self.sums[-1] + math.hypot(b[0] - a[0], b[1] - a[1]))
         self._buckets: dict[tuple[int, int], set[int]] = {}
-        for i, (a, b) in enumerate(zip(geometry, geometry[1:], strict=False)):
-            steps = 1 + int(max(abs(b.latitude - a.latitude), abs(b.longitude - a.longitude)) / self._BUCKET)
+        for i, (first, second) in enumerate(itertools.pairwise(geometry)):
+            steps = 1 + int(
+                max(abs(second.latitude - first.latitude), abs(second.longitude - first.longitude)) / self._BUCKET
+            )
             for s in range(steps + 1):
-                lat = a.latitude + (b.latitude - a.latitude) * s / steps
-                lon = a.longitude + (b.longitude - a.longitude) * s / steps
+                lat = first.latitude + (second.latitude - first.latitude) * s / steps
+                lon = first.longitude + (second.longitude - first.longitude) * s / steps
                 self._buckets.setdefault((int(lat // self._BUCKET), int(lon // self._BUCKET)), set()).add(i)
 
     def nearest(self, position: Position, corridor_m: float, after_m: float = 0.0) -> tuple[float, float] | None:
@@ -259,7 +260,7 @@ def _match(line: _Line, event: TrafficEvent, corridor_m: float) -> Match | None:
         inside_m = (len(hits) - 1) * step_m
         if inside_m < min(300.0, step_m * (len(samples) - 1) / 3):
             return None
-        forward = sum(1 if b[0] > a[0] else -1 for a, b in zip(hits, hits[1:], strict=False) if a[0] != b[0])
+        forward = sum(1 if b[0] > a[0] else -1 for a, b in itertools.pairwise(hits) if a[0] != b[0])
         if forward <= 0:
             return None
     return Match(event, min(h[0] for h in hits), min(h[1] for h in hits))
@@ -267,7 +268,7 @@ def _match(line: _Line, event: TrafficEvent, corridor_m: float) -> Match | None:
 
 def _sample(geometry: Sequence[Position]) -> tuple[list[Position], float]:
     """Points at even steps of about 50 m (at most 200 of them) along a line, and the step in metres."""
-    lengths = [a.distance_to(b) for a, b in zip(geometry, geometry[1:], strict=False)]
+    lengths = [a.distance_to(b) for a, b in itertools.pairwise(geometry)]
     total = sum(lengths)
     if total == 0:
         return [geometry[0]], 0.0

@@ -9,6 +9,7 @@ side, a rainy season, systems that move from west to east. It is not a forecast 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ _MEANS: tuple[tuple[float, tuple[float, ...]], ...] = (
 _WET_PACIFIC = (0.08, 0.10, 0.15, 0.15, 0.15, 0.25, 0.18, 0.14, 0.20, 0.17, 0.12, 0.08)
 _WET_SEA_OF_JAPAN = (0.42, 0.36, 0.26, 0.16, 0.14, 0.18, 0.20, 0.14, 0.19, 0.20, 0.30, 0.42)
 _SEA_OF_JAPAN = frozenset({
-    "青森県", "秋田県", "山形県", "新潟県", "富山県", "石川県", "福井県", "鳥取県", "島根県",
+    "北海道", "青森県", "秋田県", "山形県", "新潟県", "富山県", "石川県", "福井県", "鳥取県", "島根県",
 })  # fmt: skip
 
 
@@ -154,7 +155,7 @@ class SimulatedWorld:
             return means[first % 12] * (1 - share) + means[(first + 1) % 12] * share
 
         latitude = min(max(latitude, _MEANS[0][0]), _MEANS[-1][0])
-        for (south, low), (north, high) in zip(_MEANS, _MEANS[1:], strict=False):
+        for (south, low), (north, high) in itertools.pairwise(_MEANS):
             if latitude <= north:
                 part = (latitude - south) / (north - south)
                 return of(low) * (1 - part) + of(high) * part
@@ -186,7 +187,7 @@ class SimulatedWorld:
         """Puts a jam, an accident, … on a road. A line runs in the direction of travel."""
         self._placed += 1
         line = tuple(geometry)
-        length = sum(a.distance_to(b) for a, b in zip(line, line[1:], strict=False))
+        length = sum(a.distance_to(b) for a, b in itertools.pairwise(line))
         event = TrafficEvent(
             id=f"sim-{self._placed}",
             kind=kind,
@@ -276,7 +277,7 @@ def _cut(line: Sequence[Position], from_m: float, to_m: float) -> tuple[Position
 
     found: list[Position] = []
     passed = 0.0
-    for a, b in zip(line, line[1:], strict=False):
+    for a, b in itertools.pairwise(line):
         length = a.distance_to(b)
         if length > 0 and passed + length >= from_m and passed <= to_m:
             if not found:
