@@ -43,7 +43,7 @@ EXCLUDABLE = ("genre", "city", "area", "station", "name")
 SEARCH_INTENTS = frozenset({"search_place", "navigate_to", "add_waypoint"})
 OPEN_CONTEXTS = frozenset({"asks_condition", "no_results", "offers_one", "offers_list", "asks_choice", "asks_place"})
 """the search is on the table: a sentence naming the same kind goes on with it"""
-HISTORY = 12
+HISTORY = 8
 """turns that can be taken back"""
 RELATIVES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -268,7 +268,7 @@ def from_turn(
     operations: list[Operation] = []
     base = dict(state.conditions)
     if _starts_anew(turn, state, said):
-        keep = ("prefecture", "city") if not _other_ground(said, base) else ()
+        keep = ("prefecture", "city") if not _elsewhere(turn, said) else ()
         operations.append(Reset(keep))
         base = {k: v for k, v in base.items() if k in keep}
     if _needs_ground(said, base, turn) and trip and trip.get("city"):
@@ -342,6 +342,8 @@ def _starts_anew(turn: Turn, state: SearchState, said: Mapping[str, Value]) -> b
         return False
     if turn.intent != "search_place" and "name" in said:
         return True
+    if state.kind is None and kind is not None and "name" not in said:
+        return True
     context = turn.metadata.get("context") or turn.slots.get("context")
     if context not in OPEN_CONTEXTS:
         return True
@@ -351,14 +353,15 @@ def _starts_anew(turn: Turn, state: SearchState, said: Mapping[str, Value]) -> b
     return what and any(k in said and held.get(k) not in (None, said[k]) for k in PLACES_OF_WORLD)
 
 
-def _other_ground(said: Mapping[str, Value], base: Mapping[str, Value]) -> bool:
-    """Whether the turn says a place that has nothing to do with the city being talked about."""
-    return bool({"where", "near"} & said.keys())
+def _elsewhere(turn: Turn, said: Mapping[str, Value]) -> bool:
+    """Whether the turn has nothing to do with the city being talked about: it says where itself, or wants to be taken to a
+    place by name."""
+    return bool({"where", "near"} & said.keys()) or (turn.intent in ("navigate_to", "add_waypoint") and "name" in said)
 
 
 def _needs_ground(said: Mapping[str, Value], base: Mapping[str, Value], turn: Turn) -> bool:
     """Whether a city mentioned before the search is the one meant: a search that says no place of its own."""
-    if turn.intent not in SEARCH_INTENTS | {"narrow"} or "phone" in said:
+    if turn.intent not in SEARCH_INTENTS | {"narrow"} or "phone" in said or _elsewhere(turn, said):
         return False
     held = {"prefecture", "city", "where", "near"}
     return not held & said.keys() and not held & base.keys()

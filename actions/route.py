@@ -85,7 +85,7 @@ class RouteSkill(SearchSkill):
         }
         state = self.state(turn)
         if target.id and not state.empty:
-            state = apply(state, [Choose(target.id, target.name)])
+            state = replace(state, chosen=(target.id, target.name))
         return Outcome(
             text,
             "done",
@@ -209,6 +209,8 @@ class NavigateAction(RouteSkill):
         goal = await self.target(turn)
         if isinstance(goal, Outcome):
             return replace(goal, slots={"trip": trip_of(turn) or turn.slots.get("trip"), **goal.slots})
+        if goal is not None and not goal.id and _only_broad(turn):
+            return self._whereabouts(turn, goal)
         if goal is not None:
             return await self.guide(turn, goal)
         if turn.all("place_name", "kind", "genre", "phone_number") or turn.first("feeling"):
@@ -219,6 +221,13 @@ class NavigateAction(RouteSkill):
         return Outcome(
             self.say(turn, "route.ask_goal"), "asks_place",
             {"pending": {"kind": "ask_goal"}, "trip": trip_of(turn) or turn.slots.get("trip")},
+        )  # fmt: skip
+
+    def _whereabouts(self, turn: Turn, goal: Focus) -> Outcome:
+        """A town is no address: its centre is offered, and a search there is made easy."""
+        return Outcome(
+            self.say(turn, "route.whereabouts", name=goal.name), "asks_place",
+            {"focus": goal.to_json(), "pending": {"kind": "set_destination"}, "trip": trip_of(turn) or turn.slots.get("trip")},
         )  # fmt: skip
 
     async def _searched(self, turn: Turn) -> Outcome:
@@ -265,6 +274,14 @@ class NavigateAction(RouteSkill):
         name = self.say(turn, f"route.{label}")
         await self.world.memory.put(turn.driver, SavedPlace(label, name, here, at=self.world.clock()))
         return Outcome(self.say(turn, "route.saved", name=name), "done", done=(Done("save_place", {"label": label}),))
+
+
+def _only_broad(turn: Turn) -> bool:
+    """Whether the goal is a municipality or a prefecture and nothing nearer."""
+    exact = (
+        turn.all("station") or turn.all("station", role="near") or turn.first("where") or turn.all("ordinal", "pick")
+    )
+    return not exact and any(e.type in ("area", "city", "prefecture") for e in turn.entities)
 
 
 def _plain(text: str) -> str:

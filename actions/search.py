@@ -10,6 +10,7 @@ from actions import wording
 from actions.ground import AROUND_CAR_M, WIDER_M, Focus, Missing, driving, resolve
 from actions.inventory import Inventory, load
 from actions.narrowing import (
+    PLACES_OF_WORLD,
     SEARCH_INTENTS,
     Add,
     Choose,
@@ -26,7 +27,7 @@ from actions.narrowing import (
     from_turn,
     to_query,
 )
-from actions.skill import Context, Done, Outcome, Skill, Turn, join
+from actions.skill import Context, Done, Entity, Outcome, Skill, Turn, join
 from backends.errors import NotFound
 from backends.model import Place, PlaceHit, PlacePage, PlaceQuery
 
@@ -68,7 +69,7 @@ class SearchSkill(Skill):
     def kept(self, turn: Turn, state: SearchState, **slots: Any) -> dict[str, Any]:
         """The slots every outcome of a search writes."""
         city = {k: state.conditions[k] for k in ("city", "prefecture") if k in state.conditions}
-        trip = trip_of(turn) or city
+        trip = trip_of(turn) or city or turn.slots.get("trip")
         if "where" in state.conditions or "near" in state.conditions:
             trip = {}
         return {"search": state.to_json(), "trip": trip or None, **slots}
@@ -179,7 +180,7 @@ class SearchSkill(Skill):
                 "search.item" if row else "search.item_bare",
                 number=number,
                 name=wording.name_of(hit.place, language),
-                details=wording.listed(row, language, last=","),
+                details=wording.listed(row, language, last=""),
             )
             for number, (hit, row) in enumerate(zip(page.hits, rows, strict=True), 1)
         ]
@@ -462,13 +463,15 @@ class SearchAction(SearchSkill):
 
 
 def with_feeling(turn: Turn) -> Turn:
-    """「おなかすいた」 asks for restaurants: the feeling gives the kind when none is said."""
-    from actions.skill import Entity
+    """「おなかすいた」 asks for restaurants near the car: the feeling gives the kind when none is said."""
 
     feeling = turn.first("feeling")
     if feeling not in FEELING_KINDS or turn.first("kind") or turn.first("genre"):
         return turn
-    return replace(turn, entities=(*turn.entities, Entity("kind", FEELING_KINDS[feeling])))
+    implied = [Entity("kind", FEELING_KINDS[feeling])]
+    if not any(e.type in PLACES_OF_WORLD or e.type == "place_name" for e in turn.entities):
+        implied.append(Entity("where", "here"))
+    return replace(turn, entities=(*turn.entities, *implied))
 
 
 class NarrowAction(SearchSkill):

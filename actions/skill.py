@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import SlotSet
@@ -105,7 +105,7 @@ class Turn:
             intent=intent.get("name") or "",
             confidence=float(intent.get("confidence") or 0.0),
             entities=entities,
-            language=cast(Language, "en" if language == "en" else "ja"),
+            language="en" if language == "en" else "ja",
             driver=metadata.get("driver") or tracker.get_slot("driver") or "owner",
             slots=tracker.slots,
             number=sum(1 for event in tracker.events if event.get("event") == "user"),

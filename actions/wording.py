@@ -53,8 +53,8 @@ def name_of(place: Place, language: Language) -> str:
 
 
 def listed(items: Sequence[str], language: Language, *, last: str = "and") -> str:
-    """A、B、C; A, B and C."""
-    if language == "ja" or len(items) < 2:
+    """A、B、C; A, B and C; with `last` empty A, B, C."""
+    if language == "ja" or len(items) < 2 or not last:
         return ("、" if language == "ja" else ", ").join(items)
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
@@ -71,6 +71,8 @@ def details(hit: PlaceHit, phrases: Phrases, language: Language, at: datetime) -
         put("distance", "detour", distance=distance(hit.detour_m, language))
     elif hit.distance_m is not None:
         put("distance", "distance", distance=distance(hit.distance_m, language))
+    if place.hours is not None and place.hours.closes_at(at) is None:
+        put("open", "closed_now")
     if place.kind == "parking":
         _car_park(place, put)
     if place.rating is not None:
@@ -84,8 +86,6 @@ def details(hit: PlaceHit, phrases: Phrases, language: Language, at: datetime) -
             put("parking", "parking_any" if place.has_parking else "parking_none")
     if place.charging_kw is not None:
         put("charging", "charging", kw=f"{place.charging_kw:.0f}")
-    if place.hours is not None and place.hours.closes_at(at) is None:
-        put("open", "closed_now")
     return said
 
 
