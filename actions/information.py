@@ -127,7 +127,7 @@ class _PlaceSkill(Skill):
 
     def said_keys(self, turn: Turn) -> dict[str, str]:
         """The names of places in this turn."""
-        keys = {}
+        keys: dict[str, str] = {}
         for entity in turn.entities:
             key = "name" if entity.type == "place_name" else entity.type
             if key in PLACE_KEYS and entity.role != "exclude" and isinstance(entity.value, str) and entity.value:

@@ -84,6 +84,7 @@ def names_day(value: Mapping[str, Any]) -> bool:
 
 
 def _without_until(value: Mapping[str, Any], now: datetime, anchors: Mapping[str, datetime]) -> Span:
+    value = {k: v for k, v in value.items() if v is not None}
     if (minutes := _number(value, "minutes_from_now", -1_000_000, 1_000_000)) is not None:
         start = now + timedelta(minutes=minutes)
         return Span(start, start + timedelta(minutes=1), "minute")
@@ -175,7 +176,9 @@ def _days(value: Mapping[str, Any], now: datetime) -> Span | None:
     weeks = _number(value, "week_offset", -520, 520)
     if value.get("special") == "weekend":
         saturday = today - timedelta(days=today.weekday()) + timedelta(days=5, weeks=weeks or 0)
-        return _whole_days(max(saturday, today) if not weeks else saturday, saturday + timedelta(days=2), "weekend", now)
+        return _whole_days(
+            max(saturday, today) if not weeks else saturday, saturday + timedelta(days=2), "weekend", now
+        )
     if (offset := _number(value, "day_offset", -3650, 3650)) is not None:
         return _one_day(today + timedelta(days=offset), now)
     month, day = _number(value, "month", 1, 12), _number(value, "day", 1, 31)
