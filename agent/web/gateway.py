@@ -1,0 +1,375 @@
+"""The gateway: serves the page and its WebSocket, supervises the dialogue workers, hosts the simulated car.
+
+The protocol is described in docs/protocol.md. Only the page itself may connect: the Host and Origin headers are checked (a
+page elsewhere, or a name that resolves here, is refused), and beyond loopback a token is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import json
+import logging
+import logging.handlers
+import re
+import secrets
+import signal
+import socket
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from aiohttp import WSMsgType, web
+
+from agent import training
+from agent.composition import (
+    System,
+    addresses_of,
+    announce,
+    join,
+    load_phrases,
+    open_simulation,
+    tell_clock,
+    worker_config,
+)
+from agent.dialogue import RemoteDialogue
+from agent.errors import AgentError, PortInUse
+from agent.events import Event, to_json
+from agent.settings import Settings
+from agent.supervisor import Worker
+from backends.model import Language
+
+log = logging.getLogger(__name__)
+
+PAGE = Path(__file__).with_name("page")
+PROTOCOL = 1
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_CONNECTIONS = 64
+SAVE_EVERY_S = 10.0
+_SESSION = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {socket}; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class Gateway:
+    """The web application over one system."""
+
+    def __init__(self, system: System, workers: tuple[Worker, ...] = ()) -> None:
+        self._system = system
+        self._workers = workers
+        self._sessions: Counter[str] = Counter()
+        """sessions with an open page, and how many pages"""
+        self._sockets: set[web.WebSocketResponse] = set()
+        self.port = system.settings.port
+
+    def sessions(self) -> list[str]:
+        return list(self._sessions)
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard], client_max_size=MAX_MESSAGE_BYTES)
+        app.router.add_get("/healthz", self._health)
+        app.router.add_get("/ws", self._socket)
+        app.router.add_get("/", self._page)
+        app.router.add_get("/page/{name}", self._file)
+        return app
+
+    async def close(self) -> None:
+        for socket_ in list(self._sockets):
+            await socket_.close(code=1001, message=b"going away")
+
+    # ── who may come in ─────────────────────────────────────────────────────────────────────────────────────────
+
+    @web.middleware
+    async def _guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        settings = self._system.settings
+        if settings.loopback and not settings.token and request.host.rsplit(":", 1)[0] not in _LOOPBACK_NAMES:
+            raise web.HTTPMisdirectedRequest(text="unknown host")
+        if settings.token and request.path != "/healthz" and not request.path.startswith("/page/"):
+            given = request.query.get("token", "")
+            if not hmac.compare_digest(given.encode(), settings.token.encode()):
+                raise web.HTTPUnauthorized(text="token missing or wrong")
+        origin = request.headers.get("Origin")
+        if origin is not None and urlsplit(origin).netloc != request.host:
+            raise web.HTTPForbidden(text="foreign origin")
+        response = await handler(request)
+        if not response.prepared:
+            response.headers.update(
+                {
+                    "Content-Security-Policy": _CSP.format(socket=f"ws://{request.host} wss://{request.host}"),
+                    "X-Content-Type-Options": "nosniff",
+                    "Referrer-Policy": "no-referrer",
+                    "Cache-Control": "no-cache",
+                }
+            )
+        return response
+
+    # ── pages ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _health(self, _: web.Request) -> web.Response:
+        """200 when turns can be answered, 503 while a dialogue worker is down."""
+        up = [worker.url is not None for worker in self._workers]
+        body = {
+            "status": "ok" if all(up) else "starting",
+            "workers": up,
+            "restarts": [w.restarts for w in self._workers],
+        }
+        return web.json_response(body, status=200 if all(up) else 503)
+
+    async def _page(self, _: web.Request) -> web.FileResponse:
+        return web.FileResponse(PAGE / "index.html")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        known = {p.name for p in PAGE.iterdir()}
+        if name not in known:
+            raise web.HTTPNotFound(text="no such file")
+        return web.FileResponse(PAGE / name)
+
+    # ── the stream ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if len(self._sockets) >= MAX_CONNECTIONS:
+            raise web.HTTPServiceUnavailable(text="too many connections")
+        given = request.query.get("session", "")
+        session = given if _SESSION.fullmatch(given) else secrets.token_urlsafe(16)
+        ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=MAX_MESSAGE_BYTES)
+        await ws.prepare(request)
+        self._sockets.add(ws)
+        self._sessions[session] += 1
+        try:
+            await _Connection(self._system, ws, session).run()
+        finally:
+            self._sockets.discard(ws)
+            self._sessions[session] -= 1
+            if not self._sessions[session]:
+                del self._sessions[session]
+        return ws
+
+
+class _Connection:
+    """One open page."""
+
+    def __init__(self, system: System, ws: web.WebSocketResponse, session: str) -> None:
+        self._system, self._ws, self._session = system, ws, session
+        self._language: Language | None = None
+        self._turns: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        await self._send({"type": "welcome", "protocol": PROTOCOL, "session": self._session})
+        with self._system.stream.listen(self._session) as events:
+
+            async def forward() -> None:
+                async for event in events:
+                    await self._send(to_json(event))
+
+            forwarder = asyncio.create_task(forward())
+            try:
+                async for message in self._ws:
+                    if message.type is WSMsgType.TEXT:
+                        await self._receive(message.data)
+                    elif message.type is WSMsgType.BINARY:
+                        await self._refuse("sound is not taken yet")
+            finally:
+                # Turns under way go on: what was said is worked on and remembered, whoever listens.
+                forwarder.cancel()
+                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                    await forwarder
+
+    async def _receive(self, data: str) -> None:
+        try:
+            message = json.loads(data)
+            kind = message["type"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            await self._refuse("not a message")
+            return
+        if kind == "say" and isinstance(message.get("text"), str):
+            self._say(message["text"])
+        elif kind == "language" and message.get("language") in ("ja", "en", "auto"):
+            self._language = None if message["language"] == "auto" else message["language"]
+        elif kind == "drive" and isinstance(message.get("factor"), (int, float)) and 0 <= message["factor"] <= 600:
+            self._system.simulation.vehicle.drive(float(message["factor"]))
+            await self._car()
+        elif kind == "car":
+            await self._car()
+        elif kind == "reset":
+            try:
+                await self._system.conversation.reset(self._session)
+                await self._send({"type": "reset"})
+            except AgentError as error:
+                await self._refuse(error.code)
+        else:
+            await self._refuse("unknown message")
+
+    def _say(self, text: str) -> None:
+        # The events come back through the stream; the socket stays free for the next message (and for distress).
+        async def turn() -> None:
+            await self._system.conversation.turn(self._session, text, language=self._language)
+
+        task = asyncio.create_task(turn())
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+
+    async def _car(self) -> None:
+        simulation = self._system.simulation
+        status = simulation.navigation.now()
+        position = simulation.vehicle.position
+        car: dict[str, Any] = {
+            "type": "car",
+            "time": simulation.clock().isoformat(timespec="seconds"),
+            "latitude": position.latitude,
+            "longitude": position.longitude,
+            "speed_kmh": round(simulation.vehicle.speed_kmh, 1),
+            "factor": simulation.vehicle.factor,
+            "guiding": bool(status["guiding"]),
+        }
+        if status["guiding"]:
+            car |= {
+                "destination": str(status["name"]),
+                "remaining_m": round(cast(float, status["remaining_m"])),
+                "eta": cast(Any, status["eta"]).isoformat(timespec="minutes"),
+            }
+        await self._send(car)
+
+    async def _refuse(self, reason: str) -> None:
+        await self._send({"type": "refused", "reason": reason})
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
+        if not self._ws.closed:
+            with contextlib.suppress(ConnectionError):
+                await self._ws.send_json(message, dumps=lambda m: json.dumps(m, ensure_ascii=False))
+
+
+# ── bringing everything up ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
+    """Everything up: simulated car, centre, dialogue workers, page. Raises `StartError`."""
+    model = training.find_model(settings)
+    listener = _bind(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        state = settings.state / "car.json"
+        simulation = await stack.enter_async_context(open_simulation(settings, state=state))
+        addresses = addresses_of(settings, simulation, lasting=True)
+        workers = tuple(
+            Worker(
+                worker_config(addresses, model, secrets.token_urlsafe(24), settings.turn_deadline_s),
+                log_file=settings.home / "logs" / f"worker-{number}.log",
+            )
+            for number in range(settings.workers)
+        )
+        for worker in workers:
+            stack.push_async_callback(worker.stop)
+        await asyncio.gather(*(worker.start() for worker in workers))
+        dialogue = RemoteDialogue(workers, deadline_s=settings.turn_deadline_s, clock=lambda: tell_clock(simulation))
+        stack.push_async_callback(dialogue.close)
+        system = join(settings, simulation, dialogue, load_phrases())
+        system.stream.add_sink(_event_log(settings))
+        gateway = Gateway(system, workers)
+        runner = web.AppRunner(gateway.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(gateway.close)
+        await web.SockSite(runner, listener).start()
+        gateway.port = listener.getsockname()[1]
+        for task in (announce(system, gateway.sessions), _save(system, state)):
+            stack.callback(asyncio.create_task(task).cancel)
+        yield gateway
+
+
+async def run(settings: Settings) -> int:
+    """Serves until Ctrl-C or SIGTERM; ends every process it started."""
+    import sys
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    print("Starting the dialogue model (about 15 s) …", file=sys.stderr, flush=True)
+    opening = asyncio.create_task(_serve(settings, stop))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not opening.done():
+        # A stop during the start: give it the time to end in order.
+        done, _ = await asyncio.wait({opening}, timeout=15)
+        if not done:
+            opening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await opening
+            return 0
+    await opening
+    return 0
+
+
+async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+    async with open_gateway(settings) as gateway:
+        host = settings.host if settings.host not in ("0.0.0.0", "::") else socket.gethostname()
+        token = f"?token={settings.token}" if settings.token else ""
+        print(f"The concierge listens: http://{host}:{gateway.port}/{token}  (Ctrl-C ends it)", flush=True)
+        await stop.wait()
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """The listening socket, taken before anything slow is started. Raises `PortInUse`."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise PortInUse(
+            f"Port {settings.port} on {settings.host} cannot be used ({error.strerror}): choose another with --port."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+async def _save(system: System, state: Path) -> None:
+    """Keeps the car's state on disk, so that a crash loses seconds."""
+    while True:
+        await asyncio.sleep(SAVE_EVERY_S)
+        try:
+            system.simulation.save(state)
+        except OSError as error:
+            log.warning("the car's state cannot be saved: %s", error)
+
+
+def _event_log(settings: Settings) -> Callable[[Event], None]:
+    """Writes events to logs/events.jsonl (five files of 2 MB); without `log_text` what was said is left out."""
+    path = settings.home / "logs" / "events.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = logging.getLogger("concierge.events")
+    writer.propagate = False
+    writer.setLevel(logging.INFO)
+    for old in list(writer.handlers):
+        writer.removeHandler(old)
+    handler = logging.handlers.RotatingFileHandler(
+        path, maxBytes=2_000_000, backupCount=4, encoding="utf-8", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    writer.addHandler(handler)
+
+    def sink(event: Event) -> None:
+        row = to_json(event)
+        if not settings.log_text:
+            row = {
+                k: v
+                for k, v in row.items()
+                if k not in ("text", "entities", "arguments", "cards", "quick_replies", "data")
+            }
+        writer.info(json.dumps(row, ensure_ascii=False))
+
+    return sink
