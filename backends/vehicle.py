@@ -129,10 +129,11 @@ def from_wire(spec: SignalSpec, text: object) -> SignalValue:
         raise ValueError(f"{spec.path}: values travel as strings")
     if spec.datatype == "boolean":
         return text == "true" if text in ("true", "false") else _no(spec, text)
-    if spec.datatype == "int":
-        return int(text)
-    if spec.datatype == "float":
-        number = float(text)
+    if spec.datatype in ("int", "float"):
+        try:
+            number = int(text) if spec.datatype == "int" else float(text)
+        except ValueError:
+            return _no(spec, text)
         return number if math.isfinite(number) else _no(spec, text)
     if spec.allowed and text not in spec.allowed:
         return _no(spec, text)
