@@ -629,7 +629,9 @@ class CarSkill(Skill):
             "low": self._value(turn, device, max(applied.low, device.floor)),
             "high": self._value(turn, device, applied.high),
         }
-        sentence = self._phrase(turn, device.key, applied.result, **what, **values)
+        already_off = applied.result == "already" and applied.after == 0 and device.unit == "stage"
+        key = "already_off" if already_off else applied.result
+        sentence = self._phrase(turn, device.key, key, **what, **values)
         if applied.result in ("too_high", "too_low"):
             answer.questions.append(sentence)
             answer.pending = {

@@ -619,7 +619,7 @@ def test_every_phrase_exists_in_both_languages_with_the_same_placeholders() -> N
 
 def test_every_outcome_can_be_said_of_every_device() -> None:
     phrases = talk("ja").skill("climate").phrases
-    outcomes = ("set", "up", "down", "on", "off", "already", "at_high", "at_low", "limit_high", "limit_low", "too_high", "too_low", "undone", "failed")  # fmt: skip
+    outcomes = ("set", "up", "down", "on", "off", "already", "already_off", "at_high", "at_low", "limit_high", "limit_low", "too_high", "too_low", "undone", "failed")  # fmt: skip
     for language, device, outcome in itertools.product(("ja", "en"), DEVICES, outcomes):
         ids = phrases.ids(language)  # type: ignore[arg-type]
         assert f"car.{device}.{outcome}" in ids or f"car.{outcome}" in ids
