@@ -111,13 +111,21 @@ class _PlaceSkill(Skill):
             return await self._facility(turn, keys, car)
         if found is None:
             return NoSpot("information.unknown_place", "", keys)
-        return Spot(_spoken(found, turn.language), found.position, keys)
+        return Spot(self._called(found, turn.language), found.position, keys)
+
+    def _called(self, locality: Locality, language: Language) -> str:
+        """A ward by its city too, for wards of one name are many."""
+        name = _spoken(locality, language)
+        if language == "en" and locality.kind == "ward" and locality.city:
+            city = next(iter(self.world.gazetteer.lookup(locality.city, near=locality.position)), None)
+            return f"{name}, {_spoken(city, language)}" if city else name
+        return name
 
     async def _facility(self, turn: Turn, keys: Mapping[str, str], car: Position | None) -> Spot | NoSpot:
         name = keys["name"]
         candidates = self.world.gazetteer.lookup(name, near=car)
         if candidates:
-            return Spot(_spoken(candidates[0], turn.language), candidates[0].position, keys)
+            return Spot(self._called(candidates[0], turn.language), candidates[0].position, keys)
         hits = await self.world.places.find(name, near=car, limit=1)
         if hits and hits[0].score >= 0.6:
             place = hits[0].place
@@ -251,7 +259,9 @@ class AskWeather(_PlaceSkill):
                 return before
             return {"special": "arrival"} if isinstance(spot, Spot) and spot.arrival else {}
         if before and lasting and not names_day(said) and not {"special", "minutes_from_now"} & said.keys():
-            # "And in the evening?": the day stays, the hour is new.
+            # "And in the evening?": the day stays, the hour is new. Of a whole week or month no one day is meant.
+            if not {"day", "weekday", "day_offset"} & before.keys():
+                return said
             day = {k: v for k, v in before.items() if k in ("month", "day", "weekday", "day_offset", "week_offset")}
             return {**day, **said}
         if "day" in said and "month" not in said and "month" in before:
