@@ -122,7 +122,8 @@ class SimulatedNavigation:
         guidance = Guidance.from_json(state["guidance"])
         if self._vehicle.track is None:
             self._vehicle.follow(guidance.route, along=float(state["along"]))
-        assert self._vehicle.track is not None
+        if self._vehicle.track is None:
+            raise ValueError("a route needs at least two points")
         self._journey = _Journey(
             guidance,
             self._vehicle.track,

@@ -167,6 +167,7 @@ class SimulatedVehicle:
         self._along = 0.0
         self._odometer = float(self._number("Vehicle.TraveledDistance"))
         self._fuel = self._number(f"{FUEL}.AbsoluteLevel")
+        self._fuel_at_start = self._fuel
         self._energy = 0.55 * BEV_CAPACITY_KWH
         self._tyre_warmth = 0.0
         self._leak = dict.fromkeys(WHEELS, 0.0)
@@ -275,13 +276,30 @@ class SimulatedVehicle:
         return self._along
 
     def place(self, position: Position, heading: float | None = None) -> None:
-        """Puts the car somewhere, standing, off any route."""
+        """Puts the car somewhere, standing, off any route; guidance under way ends with it."""
         self._put(LATITUDE, position.latitude)
         self._put(LONGITUDE, position.longitude)
         if heading is not None:
             self._put(HEADING, heading % 360)
         self.follow(None)
-        self._put_speed(0.0)
+        for observer in self._observers:
+            observer()
+
+    def reset(self, position: Position) -> None:
+        """A car as it was delivered, standing at `position`: for a test or a dialogue that must not see the last one."""
+        self.place(position)
+        for path, entry in self.catalogue.items():
+            if entry.spec.kind == "actuator" and path not in self._setters:
+                self._put(path, entry.initial)
+        self._leak = dict.fromkeys(WHEELS, 0.0)
+        self._tyre_warmth = 0.0
+        self._tuned = dict.fromkeys(BROADCAST, 0)
+        self._song = 0
+        self.refuel(self._fuel_at_start - self._fuel)
+        self._energy = 0.55 * BEV_CAPACITY_KWH
+        self._report_energy()
+        self._report_tyres()
+        self._tune()
 
     def follow(self, route: Route | None, *, along: float = 0.0) -> None:
         """The route the car takes from now on, `along` metres from its start; None: it stays where it is.
@@ -512,17 +530,25 @@ class SimulatedVehicle:
         }
 
     def import_state(self, state: Mapping[str, Any]) -> None:
-        """Takes back what `export_state` gave. Signals that are no longer in the catalogue, or no longer fit, are left out."""
+        """Takes back what `export_state` gave. Signals that are no longer in the catalogue, or no longer fit, are left out.
+
+        Raises `ValueError`, `KeyError` or `TypeError` for anything else, and then has changed nothing."""
+        if not all(isinstance(state[key], dict) for key in ("values", "leak")):
+            raise ValueError("not a car's state")
+        track = Track.of(route_from_json(state["route"])) if state["route"] else None
+        odometer, fuel, energy, warmth, along = (
+            float(state[key]) for key in ("odometer", "fuel", "energy", "tyre_warmth", "along")
+        )
+        leak = {wheel: float(state["leak"].get(wheel, 0.0)) for wheel in WHEELS}
         for path, value in state["values"].items():
             entry = self.catalogue.get(path)
             if entry is not None:
                 with contextlib.suppress(Rejected):
                     self._put(path, checked(entry.spec, value))
-        self._odometer, self._fuel, self._energy = state["odometer"], state["fuel"], state["energy"]
-        self._electric, self._tyre_warmth = state["electric"], state["tyre_warmth"]
-        self._leak |= {wheel: kpa for wheel, kpa in state["leak"].items() if wheel in self._leak}
-        self._track = Track.of(route_from_json(state["route"])) if state["route"] else None
-        self._along = min(state["along"], self._track.length) if self._track else 0.0
+        self._odometer, self._fuel, self._energy, self._tyre_warmth = odometer, fuel, energy, warmth
+        self._electric = bool(state["electric"])
+        self._leak = leak
+        self._track, self._along = track, min(along, track.length) if track else 0.0
 
     def _number(self, path: str) -> float:
         return float(self._values[path].value)

@@ -301,6 +301,32 @@ def test_state_survives_a_restart_in_the_middle_of_the_road() -> None:
     assert other.read("Vehicle.Chassis.Axle.Row2.Wheel.Right.Tire.IsPressureLow").value is True
 
 
+@pytest.mark.parametrize("key", ["values", "odometer", "route", "leak"])
+def test_a_broken_state_changes_nothing(key: str) -> None:
+    vehicle = car()
+    state = vehicle.export_state() | {key: [1]}
+    vehicle.operate("Vehicle.Cabin.Infotainment.Media.Volume", 77)
+    before = vehicle.export_state()
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        vehicle.import_state(state)
+    assert vehicle.export_state() == before
+
+
+def test_reset_is_a_car_as_delivered() -> None:
+    fresh, vehicle = car(), car()
+    fresh.reset(TOKYO)
+    vehicle.follow(straight_route(5_000))
+    vehicle.operate("Vehicle.Cabin.Infotainment.Media.Volume", 77)
+    vehicle.operate("Vehicle.Cabin.Infotainment.Media.Action", "SKIP_FORWARD")
+    vehicle.puncture("Row1.Wheel.Left", 99)
+    vehicle.step(300)
+    vehicle.reset(TOKYO)
+    own = {"Vehicle.TraveledDistance", "Vehicle.CurrentLocation.Heading", "Vehicle.Cabin.HVAC.AmbientAirTemperature"}
+    for path in vehicle.catalogue:
+        if path not in own:
+            assert vehicle.read(path).value == fresh.read(path).value, path
+
+
 async def test_driving_in_its_own_task() -> None:
     vehicle = car()
     vehicle.follow(straight_route(50_000, speed_kmh=60))
