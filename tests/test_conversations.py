@@ -1,0 +1,83 @@
+"""Every scenario of tests/conversations, played as text through the whole system (docs/scenarios.md)."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes import JAPAN
+from tests.scenarios import Outcome, Scenario, Step, load, problems
+
+if TYPE_CHECKING:
+    from tests.conftest import RunningSystem
+
+SCENARIOS = load(Path(__file__).with_name("conversations"))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.id)
+def test_scenario(scenario: Scenario, system: RunningSystem) -> None:
+    session = system.new_session()
+    arrange(scenario, system)
+    before: Outcome | None = None
+    story: list[str] = []
+    wrong: list[str] = []
+    for step in scenario.steps:
+        got = play(step, scenario, system, session)
+        story += [f"  driver: {step.say}", f"  agent:  {got.reply}   [{got.intent}]"]
+        found = problems(step, got, before)
+        wrong += [f"after {step.say!r}: {p}" for p in found]
+        story += [f"     !!  {p}" for p in found]
+        before = got
+    assert not wrong, "\n".join([*wrong, "", *story])
+
+
+def arrange(scenario: Scenario, system: RunningSystem) -> None:
+    """Brings about what the scenario takes as given."""
+    from backends.model import Position
+
+    given, simulation = scenario.given, system.system.simulation
+
+    async def act() -> None:
+        if "position" in given:
+            simulation.restart(Position(*given["position"]))
+        if "weather" in given:
+            simulation.world.force_weather(given["weather"])
+        simulation.world.network_lost = given.get("network") == "lost"
+        simulation.world.contract_cancelled = given.get("contract") == "cancelled"
+
+    if "time" in given:
+        at = datetime.fromisoformat(str(given["time"]))
+        system.time.now = at if at.tzinfo else at.replace(tzinfo=JAPAN)
+    system.run(act())
+
+
+def play(step: Step, scenario: Scenario, system: RunningSystem, session: str) -> Outcome:
+    from agent.composition import reported_state
+
+    language = scenario.lang if scenario.lang in ("ja", "en") else None
+
+    async def turn() -> Outcome:
+        if step.drive:
+            system.time.advance(step.drive)
+            system.system.simulation.vehicle.step(step.drive)
+        started = time.perf_counter()
+        result = await system.system.conversation.turn(session, step.say, language=language, driver=session)
+        ms = (time.perf_counter() - started) * 1000
+        understood = result.understood
+        slots = result.slots or await system.system.dialogue.slots(session)
+        return Outcome(
+            function=understood.function if understood else "",
+            intent=understood.intent if understood else "",
+            context=result.spoke.context,
+            reply=result.spoke.text,
+            state=reported_state(slots, result.spoke.language),
+            actions=tuple(a.name if a.ok else f"!{a.name}" for a in result.acted),
+            events=tuple(e.type for e in result.events),
+            ms=ms,
+        )
+
+    return system.run(turn())
