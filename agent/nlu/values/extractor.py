@@ -1,0 +1,347 @@
+"""Everything a message says, as entities of docs/understanding-contract.md.
+
+Reading goes in steps that share one folded text: words of the inventories, amounts and times, localities, names; then overlaps are
+resolved (priority, then length); then polarity decides what is wished, taken back or refused.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from agent.nlu.values.amounts import Amounts
+from agent.nlu.values.conditions import Conditions
+from agent.nlu.values.folding import Folded, fold, fold_kana, language_of
+from agent.nlu.values.inventory import Inventory, InventoryError, load_inventory, read_yaml
+from agent.nlu.values.lexicon import Lexicon
+from agent.nlu.values.model import Found, resolve
+from agent.nlu.values.names import Names
+from agent.nlu.values.places import find_localities
+from agent.nlu.values.times import find_times
+from agent.nlu.values.tokens import Token, Tokens, english
+from backends.ports import Gazetteer
+
+Entity = dict[str, Any]
+"""`entity`, `start`, `end` (index the text as received), `value` (JSON), optional `role`"""
+
+DEFAULT_FOLDER = Path(__file__).resolve().parents[3] / "nlu_data" / "inventories"
+
+_OPEN_JA = re.compile(fold_kana(r"(?:頃|ごろ)?(?:に|で|も|でも|まで|以降も|は|から|とか|以降|過ぎても|すぎても)?(?:まだ|ちゃんと)?(?:、)?(?:開い|あい|空い|営業|やって|オープン|利用でき|入れる|入れ|食べられ|食べれ)(?:て(?:い)?(?:る|そう|た|ない)|し(?:て(?:い)?(?:る|た)|中)|る|中)?"))
+_OPEN_EN_BEFORE = re.compile(r"\b(?:open|opened|opens|serving|stays? open|still open|be open|closes? after|not closed)(?: (?:at|on|until|till|past|after|from|by|for|around|as late as|this|during|it))*(?: the)? *$")
+_OPEN_EN_AFTER = re.compile(r" *(?:is|are)? *(?:hours )?open\b")
+_FIXED_OPEN = {
+    "ja": (
+        (re.compile(fold_kana(r"(?:24時間|二十四時間|終日)(?:ずっと)?(?:営業|オープン|開い|やって|空い|利用)?(?:し)?(?:て(?:い)?る|中)?")), {"hour": 3}),
+        (re.compile(fold_kana(r"(?:遅く|おそく|夜遅く)まで(?:営業|やって|開い|空い|あい|オープン)?(?:し)?(?:て(?:い)?る)?")), {"hour": 23}),
+        (re.compile(fold_kana(r"深夜(?:まで|も|でも|に)?(?:営業|やって|開い|空い|あい|オープン)(?:し)?(?:て(?:い)?る)?")), {"hour": 1}),
+        (re.compile(fold_kana(r"(?:早朝|朝早く)(?:から|も|でも|に)?(?:営業|やって|開い|空い|あい|オープン)(?:し)?(?:て(?:い)?る)?")), {"hour": 6}),
+        (re.compile(fold_kana(r"(?:今|いま|現在|ただいま|この時間|今の時間|今から|これから)(?:でも|も|に|すぐ|まだ|で|は|、)*(?:開い|あい|空い|営業|やって|入れ|行け|オープン|食べられ)(?:し)?(?:て(?:い)?(?:る|そう)|中|る)?")), "now"),
+        (re.compile(fold_kana(r"(?:開いて(?:い)?る|営業中の|営業して(?:い)?る|やって(?:い)?る|空いて(?:い)?る)(?=お?店|ところ|所|とこ|レストラン|ガソリンスタンド|コンビニ|病院|スーパー|カフェ|薬局)(?!.{0,4}駐車)")), "now"),
+        (re.compile(fold_kana(r"(?:着|到着し)(?:く|いた|た|する)?(?:頃|ころ|ごろ|時|とき|時間)?(?:に|には|にも|でも)?(?:まだ)?(?:も)?(?:開い|あい|空い|営業|やって|オープン)(?:し)?(?:て(?:い)?る)?")), "arrival"),
+    ),
+    "en": (
+        (re.compile(r"\b(?:open |opens? )?(?:24 hours(?: a day)?|24[-/]7|twenty[- ]four hours|around the clock|all night(?: long)?|24[- ]hour|24 hrs|twenty[- ]four[- ]hour)(?: open)?\b"), {"hour": 3}),
+        (re.compile(r"\b(?:open(?:s)? (?:really |pretty |very |until |till )?late(?: at night)?|open until late|late[- ]night|stays? open late|open later)\b"), {"hour": 23}),
+        (re.compile(r"\bopen(?:s)? (?:really |pretty |very )?early\b"), {"hour": 6}),
+        (re.compile(r"\b(?:(?:still |currently |presently )?open (?:right now|now|at the moment|currently|at this (?:time|hour)|already)|(?:still|currently|presently) open|now open|open(?= (?:restaurants?|places?|shops?|stores?|ones?|pharmac|gas)))\b"), "now"),
+        (re.compile(r"\b(?:(?:still )?open (?:when|by the time|once|at the time|on) (?:i|we|arrival)?(?: get there| arrive|'?ll arrive| get to| reach)?(?: there)?|open (?:at|on|upon) (?:my |our )?arrival)\b"), "arrival"),
+    ),
+}  # fmt: skip
+_PARKING_FROM_JA = re.compile(fold_kana(r"駐車場(?:まで|から|が|は)?(?:の距離が?)?(?:、)?$"))
+_KIND_BEFORE_JA = re.compile(fold_kana(r"(?:近く|周辺|この辺|付近|近所|あたり|最寄り|一番近い|いちばん近い|空いて(?:い)?る|安い|大きな|広い|途中|近い)(?:の|に|で|にある|から)?(?:無料の|有料の|安い)?$"))
+_KIND_AFTER_JA = re.compile(fold_kana(r"(?:を|は)?(?:、)?(?:探|さが|検索|案内|教え|見つけ|に(?:行|寄|入|止|停|案内|向)|まで|へ(?:行|案内)|に(?:お願い)|を(?:お願い|目的地)|$|どこ|ない[?。かで]|[?。]$|って(?:どこ|近くに|この))"))
+_COND_AFTER_JA = re.compile(fold_kana(r"(?:が|の|は|も|を)?(?:無料で|有料で|ちゃんと|きちんと|広い|広く)?(?:ある|あり|あって|あれば|あった|有|付|つき|つい|完備|利用|使|停め|止め|必要|欲し|ほし|は?な(?:く|し|い)|無|要|併設|隣接|込み|いる|いり)"))
+_KIND_EN = re.compile(r"(?:find|show|search|looking for|look for|need|get|nearest|closest|cheapest|to (?:the |a )?|where is|where's|any|available|public|navigate)(?: me| us)?(?: to)?(?: some| any| an?| the)?(?: (?:free|cheap|good|nearby|nearest|closest|paid|available|covered|underground|safe|open))*$")
+_COND_EN = re.compile(r"(?:with|has|have|having|offers?|offering|include|includes|including|where|and|plus|also|provides?|must have|that's got|got|of|without|also|there(?:'s| is|s)|free|want|need|like|is|be|or)(?: (?:its|their|own|a|some|any|free|paid|customer|good|enough|an|on-site|onsite|on site|the|place to|ample|plenty of|lots of|complimentary|available|to have|at least))*$")
+_HAS_AFTER_JA = re.compile(fold_kana(r"(?:の|が|も)?(?:ある|あった|あります|あって|有る|使え(?:る)?|利用できる|付いて(?:い)?る|付き|できる)(?:って|と)?(?:言って(?:い|まし)?た|いって(?:い)?た|聞いた|書いて(?:い)?た|話して(?:い)?た|の|という|仰って(?:い)?た|おっしゃって(?:い)?た)?(?:ほう|方(?!が(?:い|良|よ))|やつ|の(?=に|で|を|が|にし))"))
+_HAS_BEFORE_EN = re.compile(r"\b(?:the )?(?:one|option|place|restaurant|hotel|shop|choice)s? (?:that |which )?(?:with|has|had|having|have|you said (?:has|had)|offers?|offering|you mentioned with|that's got|said to have|accepts?|takes?)(?: (?:a|the|free|its own|some|own|on-site))*(?: |$)$")
+_KINDS_BY_TOPIC = {"parking": "parking", "charging": "charging"}
+
+
+class ValueReader:
+    """Reads messages with one set of inventories. Immutable after construction; safe to share between threads."""
+
+    def __init__(self, folder: Path = DEFAULT_FOLDER) -> None:
+        """Reads the inventories in `folder`; raises `InventoryError`."""
+        self.inventory: Inventory = load_inventory(folder)
+        self.conditions = Conditions(read_yaml(folder / "conditions.yml"))
+        self.names = Names(read_yaml(folder / "names.yml"))
+        self.amounts = Amounts()
+        self.tokens = Tokens()
+        closed = read_yaml(folder / "closed.yml")
+        if not isinstance(closed, dict):
+            raise InventoryError(f"{folder / 'closed.yml'}: expected a table of entities")
+        # Forms keep their own spelling (not the folded one): word boundaries depend on it.
+        self._places: Lexicon[tuple[str, Any]] = Lexicon()
+        seen: set[tuple[str, str, str]] = set()
+        for found_in, entity in ((self.inventory.genres, "genre"), (self.inventory.kinds, "kind")):
+            for entry in found_in.values():
+                for forms in entry.forms.values():
+                    for form in forms:
+                        if entry in self.inventory.find(form) and (form, entity, entry.id) not in seen:
+                            seen.add((form, entity, entry.id))
+                            self._places.add(form, (entity, entry.id))
+        self._closed: Lexicon[tuple[str, Any]] = Lexicon()
+        for entity, values in closed.items():
+            for value, languages in values.items():
+                for forms in languages.values():
+                    self._closed.add_all(forms, (entity, value))
+
+    def read(self, text: str, language: str | None = None, gazetteer: Gazetteer | None = None) -> list[Entity]:
+        """The entities of a message, by position. Never raises on a `str`; only its first 1,000 characters are read."""
+        folded = fold(text)
+        if not folded.text.strip():
+            return []
+        language = language_of(text, language)
+        tokens = self.tokens.japanese(folded) if language == "ja" else english(folded)
+        found = self._find(folded, text, language, gazetteer, tokens)
+        return [_entity(folded, text, f) for f in found if f.end > f.start]
+
+    # ------------------------------------------------------------------ steps
+
+    def _find(
+        self, folded: Folded, original: str, language: str, gazetteer: Gazetteer | None, tokens: list[Token]
+    ) -> list[Found]:
+        edges = {t.start for t in tokens} | {t.end for t in tokens}
+
+        def boundary(start: int, end: int) -> bool:
+            return start in edges and end in edges
+
+        check = boundary if language == "ja" else None
+        places = [Found(s, e, entity, value) for s, e, (entity, value) in self._places.scan(folded, check)]
+        places = _without_false_words(folded.text, places, language)
+        localities = find_localities(folded, original, language, gazetteer, tokens)
+        amounts = self.amounts.find(folded.text, language)
+        times = find_times(folded.text, language)
+        times = self._open(folded.text, language, times)
+        amounts = _parking_distance(folded.text, amounts)
+        set_by_words = self.conditions.find(folded, language)
+        topics = self.conditions.find_topics(folded)
+        nouns = [(s, e, keys[0]) for s, e, keys in topics if keys[0] in ("parking", "wifi")]
+        fees = self.conditions.fees(folded, language, nouns)
+        fees, kinds = self._parking_kind(folded.text, language, fees, places)
+        values = resolve([*amounts, *times, *set_by_words, *localities])
+        names = self.names.find(folded, language, tokens, [*values, *places, *fees, *topics_as_found(topics)])
+        # A name takes the genre inside it (「イオン板橋ショッピングセンター」); a condition inside it goes as well.
+        names = [n for n in resolve(names) if not self._explained(n, values)]
+        first = resolve([*names, *values, *[f for f in localities if f not in values]])
+        first = [f for f in first if f in names or f in values]
+        rest = [f for f in resolve([*places]) if not any(f.overlaps(k) and not _coexist(f, k) for k in first)]
+        fees = [f for f in fees if not any(n.overlaps(f) for n in names)]
+        kinds = [k for k in kinds if not any(n.overlaps(k) for n in names)]
+        rest = [f for f in rest if not any(f.overlaps(k) for k in fees) and not any(f.overlaps(k) for k in kinds)]
+        judged_in = [*first, *rest, *kinds, *fees]
+        topics = [t for t in topics if not any(n.start < t[1] and t[0] < n.end for n in names)]
+        judged = self.conditions.judge(folded, language, judged_in, topics)
+        judged = self._choose(folded.text, language, judged)
+        closed = self._closed_words(folded, check, judged)
+        judged = _settle_with_closed(judged, closed)
+        numbers = [
+            n for n in self.amounts.bare_numbers(folded.text, language)
+            if not any(n.overlaps(k) for k in [*judged, *closed])
+        ]  # fmt: skip
+        everything = [*judged, *closed, *numbers]
+        return sorted(everything, key=lambda f: (f.start, f.end, f.entity, str(f.value)))
+
+    def _open(self, text: str, language: str, times: list[Found]) -> list[Found]:
+        result: list[Found] = []
+        fixed: list[Found] = []
+        for pattern, value in _FIXED_OPEN[language]:
+            fixed += [Found(m.start(), m.end(), "open_at", value, priority=6) for m in pattern.finditer(text)]
+        fixed = resolve(fixed)
+        for found in times:
+            if any(f.overlaps(found) for f in fixed):
+                continue
+            if language == "ja":
+                after = _OPEN_JA.match(text, found.end)
+                if after and after.end() > found.end:
+                    result.append(Found(found.start, after.end(), "open_at", _open_value(found.value), priority=5))
+                    continue
+            else:
+                before = _OPEN_EN_BEFORE.search(text[: found.start])
+                after = _OPEN_EN_AFTER.match(text, found.end)
+                if before:
+                    result.append(Found(before.start(), found.end, "open_at", _open_value(found.value), priority=5))
+                    continue
+                if after and found.value.get("special") == "now":
+                    result.append(Found(found.start, after.end(), "open_at", "now", priority=5))
+                    continue
+            result.append(Found(found.start, found.end, "time", found.value, found.role, 3))
+        return [*fixed, *result]
+
+    def _parking_kind(
+        self, text: str, language: str, fees: list[Found], places: list[Found]
+    ) -> tuple[list[Found], list[Found]]:
+        """Whether a car park is looked for (kind) or wished at another place (condition)."""
+        kept: list[Found] = []
+        kinds: list[Found] = []
+        others = [
+            p for p in places
+            if p.value not in ("parking", "station") and not any(p.start < f.end and f.start < p.end for f in fees)
+        ]  # fmt: skip
+        for fee in fees:
+            if fee.entity != "parking":
+                kept.append(fee)
+                continue
+            before, after = text[: fee.start], text[fee.end :]
+            if language == "ja":
+                condition = bool(_COND_AFTER_JA.match(after)) or text[fee.start : fee.end].startswith("駐車でき")
+                wanted = bool(_KIND_AFTER_JA.match(after)) and not text[fee.start : fee.end].endswith(("無料", "ただ"))
+                here = bool(_KIND_BEFORE_JA.search(before))
+                kind = (wanted and not condition) or (here and (not condition or re.match(fold_kana("は?(?:ある|あり)|って|が?(?:ある|あり)(?:ます)?(?:か|\\?|$)"), after) is not None))
+            else:
+                noun = re.search(r"lot|garage|car ?park|place to park|somewhere to park|spot|space", text[fee.start : fee.end])
+                condition = bool(_COND_EN.search(before)) and not (noun and re.search(r"(?:need|want|like|there(?:'s| is))(?: \w+)*$", before))
+                wanted = bool(_KIND_EN.search(before)) or bool(noun and re.match(r"^(?: near| close| around| at| in|$|[.?!]| please)", after))
+                kind = wanted and not condition or (before.strip() in ("", "a", "the", "free", "some", "cheap", "parking") and not others and not re.match(r" (?:is|isn|doesn|and|or|would|please|that|should|must|not|too|as|available|matters|costs?)\b", after) and bool(noun or re.match(r"^(?: near| close| around| at| in )", after)))
+            if kind and not any(abs(o.start - fee.end) < 12 or abs(fee.start - o.end) < 8 for o in others if o.entity == "genre" or o.value not in ("parking",)):
+                kinds.append(Found(fee.start, fee.end, "kind", "parking", priority=3))
+                if fee.value in ("free", "paid"):
+                    kept.append(fee)
+            else:
+                kept.append(fee)
+        return kept, kinds
+
+    @staticmethod
+    def _explained(name: Found, values: list[Found]) -> bool:
+        """A station or a ward found with its own suffix is no open name."""
+        return any(
+            v.start <= name.start and name.end <= v.end and v.entity in ("city", "area", "station", "prefecture", "time", "people", "phone_number", "budget")
+            for v in values
+        )
+
+    def _choose(self, text: str, language: str, found: list[Found]) -> list[Found]:
+        """「駐車場があるって言ってたほう」, "the one with parking": a choice by what it has, not a condition."""
+        result: list[Found] = []
+        for f in found:
+            key = {"parking": "parking", "wifi": "wifi", "on_site_restaurant": "on_site_restaurant", "private_room": "private_room", "charging": "charging", "wheelchair": "wheelchair", "cards": "cards", "non_smoking": "non_smoking", "child_friendly": "child_friendly", "vacancy": "vacancy"}.get(f.entity)  # fmt: skip
+            if key is not None and f.value is not False and f.value != "none":
+                if language == "ja":
+                    after = _HAS_AFTER_JA.match(text, f.end) or (
+                        re.compile(fold_kana(r"(?:の)?(?:ほう|方(?!が(?:い|良|よ))|やつ)(?:に|で|を)")).match(text, f.end)
+                    )
+                    if after:
+                        result.append(Found(f.start, after.end(), "pick", {"has": key, **({"value": f.value} if f.value in ("free", "paid") else {})}))
+                        continue
+                else:
+                    before = _HAS_BEFORE_EN.search(text[: f.start])
+                    starts = re.search(r"\b(?:the )(?:one|option|place)s? (?:that |which )?(?:with|has|takes|accepts)\b", text[f.start : f.end])
+                    if (before and before.group(0).startswith("the ")) or starts:
+                        start = before.start() if before else f.start
+                        result.append(Found(start, f.end, "pick", {"has": key, **({"value": f.value} if f.value in ("free", "paid") else {})}))
+                        continue
+            result.append(f)
+        return result
+
+    def _closed_words(self, folded: Folded, check: Any, judged: list[Found]) -> list[Found]:
+        by_entity: dict[str, list[Found]] = {}
+        for start, end, (entity, value) in self._closed.scan(folded, check):
+            by_entity.setdefault(entity, []).append(Found(start, end, entity, value, layer=entity))
+        names = [f for f in judged if f.entity in ("place_name", "station", "city", "area")]
+        found: list[Found] = []
+        for finds in by_entity.values():
+            for f in resolve(finds):
+                if any(n.start <= f.start and f.end <= n.end for n in names) and f.entity != "attribute":
+                    continue
+                found.append(f)
+        return found
+
+
+def topics_as_found(topics: list[tuple[int, int, tuple[str, ...]]]) -> list[Found]:
+    return [Found(s, e, keys[0], None) for s, e, keys in topics]
+
+
+def _coexist(place: Found, other: Found) -> bool:
+    """「ホテルレストラン」 stays a genre beside a condition made of the same words; a sorted wish keeps its noun."""
+    return other.entity in ("sort", "pick", "open_at", "price", "rating_min", "vacancy") and place.length < other.length and place.entity in ("kind", "genre") and other.entity in ("sort", "pick", "open_at")
+
+
+_FALSE_JA = {
+    "soba": re.compile(fold_kana(r"^(?:に(?:ある|お|住|い|あっ|は|も)|で(?![すお])|まで|の(?:駐|店|ホテル|カフェ)|へ|から|にいる)")),
+}
+
+
+def _without_false_words(text: str, places: list[Found], language: str) -> list[Found]:
+    """Homonyms: 「駅のそばに」 is no noodle shop, 「観光で」 no wish for sights, "at home" no place to look for."""
+    kept = []
+    for f in places:
+        said, after, before = text[f.start : f.end], text[f.end :], text[: f.start]
+        if language == "ja":
+            if said == "そば" and (re.search(r"[のぐ]$|すぐ$", before) or _FALSE_JA["soba"].match(after)):
+                continue
+            if f.entity == "kind" and f.value == "station":
+                continue
+            if said in ("観光", "食事", "宿泊", "れじゃー", "買い物", "旅行") and re.match(fold_kana(r"(?:に(?:来|行こ|行く予|つい)|で(?:来|き|行|訪)|中|代|客|費|料|券|先で|後|前|の(?:予定|計画|際|時|後|前|予約|相談))"), after):
+                continue
+            if said in ("体験", "自然", "島", "川", "池", "森", "山", "海", "庭", "船", "像", "橋", "塔", "運動", "すぽーつ", "本", "服", "薬", "展望") and re.match(fold_kana(r"(?:に(?:感|思|な)|した(?:く|い)?)"), after):
+                continue
+        else:
+            if f.entity == "kind" and f.value == "station" and not re.search(r"train|railway|subway|metro|bus|underground", said):
+                continue
+            if said in ("gas", "services", "food", "view", "art", "film", "movies", "golf", "sports", "concert", "event", "port", "sweet", "pool", "books", "flowers", "fish", "chicken", "beef", "meat", "bar", "garage", "port", "circuit", "grill", "ribs", "american", "western", "german", "russian", "french", "spanish", "activity", "alcohol", "hobby", "medicine", "landmark") and re.search(r"(?:play|playing|listen to|news|weather|about|learn|speak|song|music) (?:\w+ )?$", before):
+                continue
+            if said in ("parking",):
+                continue
+        kept.append(f)
+    return kept
+
+
+def _parking_distance(text: str, amounts: list[Found]) -> list[Found]:
+    """A distance said of the car park is `parking_within`."""
+    result = []
+    for f in amounts:
+        if f.entity == "distance_max":
+            before, after = text[: f.start], text[f.end :]
+            if _PARKING_FROM_JA.search(before) or re.match(fold_kana(r"(?:に|の|で)?(?:歩ける)?駐車(?:場|でき)"), after):
+                result.append(Found(f.start, f.end, "parking_within", f.value, f.role, f.priority))
+                continue
+            if re.search(r"\b(?:parking|park)(?: (?:lot|garage|space|spot))?(?: (?:that(?:'s| is)|is|should be))? $", before) or re.match(r" (?:of|from|to) (?:a |the )?(?:parking|car park)", after):
+                result.append(Found(f.start, f.end, "parking_within", f.value, f.role, f.priority))
+                continue
+        result.append(f)
+    return result
+
+
+def _open_value(value: dict[str, Any]) -> Any:
+    if value.get("special") in ("now", "arrival"):
+        return value["special"]
+    if "until" in value:
+        return value["until"] if value["until"].get("special") != "closing" else "now"
+    if value.get("minutes_from_now") == 0:
+        return "now"
+    return value
+
+
+def _settle_with_closed(judged: list[Found], closed: list[Found]) -> list[Found]:
+    """An amount of time inside a question or a temperature word is nothing of its own."""
+    sources = [c for c in closed if c.entity in ("audio_command", "display_command", "attribute", "weather_item")]
+    kept = []
+    for f in judged:
+        if f.entity in ("price", "sort") and any(c.start <= f.start and f.end <= c.end and c.entity != "attribute" for c in sources):
+            continue
+        kept.append(f)
+    return kept
+
+
+def _entity(folded: Folded, original: str, found: Found) -> Entity:
+    start, end = folded.span(found.start, found.end)
+    value = found.value
+    if found.entity == "place_name" and value is None:
+        value = original[start:end].strip()
+    entity: Entity = {"entity": found.entity, "start": start, "end": end, "value": value}
+    if found.role is not None:
+        entity["role"] = found.role
+    return entity
+
+
+@lru_cache(maxsize=4)
+def reader(folder: Path = DEFAULT_FOLDER) -> ValueReader:
+    """The reader of a folder of inventories, made once."""
+    return ValueReader(folder)
+
+
+def extract(text: str, language: str | None = None, gazetteer: Gazetteer | None = None) -> list[Entity]:
+    """The entities of `text` (contract of docs/understanding-contract.md) with the project's own inventories."""
+    return reader().read(text, language, gazetteer)
