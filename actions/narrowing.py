@@ -336,7 +336,7 @@ def _starts_anew(turn: Turn, state: SearchState, said: Mapping[str, Value]) -> b
     kind = said.get("kind")
     if kind is not None and state.kind is not None and kind != state.kind:
         return True
-    if turn.intent not in SEARCH_INTENTS:
+    if turn.intent not in SEARCH_INTENTS or not {"kind", "genre", "name", "phone"} & said.keys():
         return False
     if state.kind is None and "name" not in state.conditions:
         return False
@@ -465,10 +465,16 @@ def to_query(state: SearchState, ground: Ground, *, limit: int = 3) -> PlaceQuer
         non_smoking=held.get("non_smoking"),
         private_room=held.get("private_room"),
         charging=held.get("charging"),
-        sort=cast(SortKey, state.sort or ("detour" if ground.along else "relevance")),
+        sort=_order(state, ground),
         offset=state.offset,
         limit=limit,
     )
+
+
+def _order(state: SearchState, ground: Ground) -> SortKey:
+    if state.sort is None:
+        return "detour" if ground.along else "relevance"
+    return "parking_fee" if state.kind == "parking" and state.sort == "price" else cast(SortKey, state.sort)
 
 
 def report(state: SearchState, language: Language, inventory: Inventory) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any, ClassVar, cast
 from actions import wording
 from actions.ground import Focus, car_position, heading, on_map, spoken_name
 from actions.narrowing import Add, Choose, SearchState, apply
-from actions.search import SearchSkill, trip_of
+from actions.search import HISTORY_WORDS, SearchSkill, trip_of
 from actions.skill import Done, Outcome, Skill, Turn, join
 from backends.errors import BackendUnavailable, NotFound
 from backends.model import Locality, Position, Route, RouteRequest, SavedPlace
@@ -18,6 +19,7 @@ from backends.model import Locality, Position, Route, RouteRequest, SavedPlace
 LOCALITY_TYPES = ("station", "area", "city", "prefecture")
 OPTIONS = ("avoid_tolls", "avoid_highways", "shortest")
 """route options kept for the next routes too"""
+REGISTER_WORDS = re.compile(r"登録|覚えて|\b(register|save|remember)\b", re.IGNORECASE)
 SAME_PLACE_M = 2_000
 """localities of one name nearer than this are one place"""
 
@@ -36,7 +38,8 @@ class RouteSkill(SearchSkill):
     ) -> Outcome:
         """Routes to `target`, has the head unit guide there and says what it confirmed."""
         kept: dict[str, Any] = dict(turn.slots.get("guidance") or {})
-        wanted = {o: bool((options or kept.get("options") or {}).get(o)) for o in OPTIONS}
+        chosen = kept.get("options") or {} if options is None else options
+        wanted = {o: bool(chosen.get(o)) for o in OPTIONS}
         origin = await car_position(self.world)
         if origin is None:
             raise BackendUnavailable("vehicle", "no position")
@@ -206,6 +209,10 @@ class NavigateAction(RouteSkill):
     pending_kinds: ClassVar[tuple[str, ...]] = ("save_here", "which_goal", "ask_goal")
 
     async def perform(self, turn: Turn) -> Outcome:
+        if (label := turn.first("where")) in ("home", "work") and REGISTER_WORDS.search(turn.text):
+            return await self.save_here(turn, str(label), Focus.from_json(turn.slots.get("focus")))
+        if HISTORY_WORDS.search(turn.text):
+            return await self.earlier(turn)
         goal = await self.target(turn)
         if isinstance(goal, Outcome):
             return replace(goal, slots={"trip": trip_of(turn) or turn.slots.get("trip"), **goal.slots})
@@ -266,14 +273,19 @@ class NavigateAction(RouteSkill):
             self.say(turn, key), "asks_place" if yes else "done", {"pending": dict(pending) if yes else None}
         )
 
-    async def save_here(self, turn: Turn, label: str) -> Outcome:
-        """Registers where the car is as home or work."""
-        here = await car_position(self.world)
-        if here is None:
+    async def save_here(self, turn: Turn, label: str, place: Focus | None = None) -> Outcome:
+        """Registers `place`, or where the car is, as home or work."""
+        position = place.position if place is not None else await car_position(self.world)
+        if position is None:
             raise BackendUnavailable("vehicle", "no position")
         name = self.say(turn, f"route.{label}")
-        await self.world.memory.put(turn.driver, SavedPlace(label, name, here, at=self.world.clock()))
-        return Outcome(self.say(turn, "route.saved", name=name), "done", done=(Done("save_place", {"label": label}),))
+        place_id = (place.id or None) if place is not None else None
+        await self.world.memory.put(turn.driver, SavedPlace(label, name, position, place_id, self.world.clock()))
+        if place is None:
+            text = self.say(turn, "route.saved", name=name)
+        else:
+            text = self.say(turn, "route.saved_place", name=name, place=place.name)
+        return Outcome(text, "done", done=(Done("save_place", {"label": label}),))
 
 
 def _only_broad(turn: Turn) -> bool:
@@ -295,6 +307,8 @@ class SetDestinationAction(RouteSkill):
     pending_kinds: ClassVar[tuple[str, ...]] = ("set_destination",)
 
     async def perform(self, turn: Turn) -> Outcome:
+        if turn.first("where") in ("home", "work") and REGISTER_WORDS.search(turn.text):
+            return await NavigateAction(self.world, self.phrases).perform(turn)
         goal = await self.target(turn)
         if isinstance(goal, Outcome):
             return goal

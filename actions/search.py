@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -36,6 +37,12 @@ PAGE = 3
 DETAILS_DRIVING, DETAILS_STOPPED = 2, 3
 MANY = 8
 """from so many on a search with no wishes asks for some"""
+HISTORY_WORDS = re.compile(
+    r"履歴|(前|まえ|この間|こないだ|以前)に?(も)?(行った|いった|設定した)|前回の(場所|ところ|目的地)|"
+    r"\b(history|recent destinations?|where (we|i) went|been before|previous destinations?)\b",
+    re.IGNORECASE,
+)
+"""the wish for destinations set before; understanding has no entity for it"""
 FEELING_KINDS: Mapping[str, str] = {"hungry": "restaurant", "tired": "rest_area", "sleepy": "rest_area"}
 QUERY_FIELDS: Mapping[str, str] = {
     "genres": "genre", "budget_max_yen": "budget_max", "parking_within_m": "parking_within", "radius_m": "distance_max",
@@ -99,6 +106,26 @@ class SearchSkill(Skill):
             wider = replace(query, radius_m=WIDER_M)
             return await self.world.places.search(wider), replace(ground, radius_m=WIDER_M)
         return page, ground
+
+    async def earlier(self, turn: Turn) -> Outcome:
+        """Destinations set before, newest first, to choose from."""
+        seen: dict[str, Focus] = {}
+        for saved in await self.world.memory.history(turn.driver, limit=12):
+            seen.setdefault(saved.name, Focus(saved.place_id or "", saved.name, saved.position))
+        found = list(seen.values())[:PAGE]
+        if not found:
+            return Outcome(self.say(turn, "history.empty"), "asks_slot", {"pending": {"kind": "ask_kind"}})
+        if len(found) == 1:
+            return Outcome(
+                self.say(turn, "history.one", name=found[0].name), "offers_one",
+                {"focus": found[0].to_json(), "pending": {"kind": "set_destination"}}, (Done("history", {"count": 1}),),
+            )  # fmt: skip
+        items = [self.say(turn, "search.item_bare", number=n, name=f.name) for n, f in enumerate(found, 1)]
+        return Outcome(
+            join(turn.language, self.say(turn, "history.some"), *items, self.say(turn, "search.ask_which")), "offers_list",
+            {"pending": {"kind": "which_goal", "choices": [f.to_json() for f in found]}},
+            (Done("history", {"count": len(found)}),), quick_replies=tuple(str(n) for n in range(1, len(found) + 1)),
+        )  # fmt: skip
 
     # --- replies ---
 
@@ -445,11 +472,13 @@ class SearchAction(SearchSkill):
 
     async def perform(self, turn: Turn) -> Outcome:
         turn = with_feeling(turn)
-        state = self.state(turn)
-        changed = self.change(turn, state)
-        return await self.begin(turn, state, changed)
+        if HISTORY_WORDS.search(turn.text):
+            return await self.earlier(turn)
+        if is_goal(turn):
+            from actions.route import NavigateAction
 
-    async def begin(self, turn: Turn, before: SearchState, state: SearchState) -> Outcome:
+            return await NavigateAction(self.world, self.phrases).perform(turn)
+        state = self.change(turn, self.state(turn))
         if not {"kind", "genre", "name", "phone"} & state.conditions.keys():
             return Outcome(
                 self.say(turn, "search.ask_kind"), "asks_slot",
@@ -460,6 +489,16 @@ class SearchAction(SearchSkill):
     async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
         key = "search.ask_kind_again" if yes else "answer.all_right"
         return Outcome(self.say(turn, key), "asks_slot" if yes else "done", {"pending": dict(pending) if yes else None})
+
+
+def is_goal(turn: Turn) -> bool:
+    """Whether all that is said is one place to go to: home, work, or an answer to "where to?"."""
+    if turn.all("kind", "genre", "place_name", "phone_number"):
+        return False
+    if turn.first("where") in ("home", "work"):
+        return True
+    asked = (turn.slots.get("pending") or {}).get("kind") == "ask_goal"
+    return asked and any(e.type in PLACES_OF_WORLD for e in turn.entities)
 
 
 def with_feeling(turn: Turn) -> Turn:
@@ -482,6 +521,10 @@ class NarrowAction(SearchSkill):
 
     async def perform(self, turn: Turn) -> Outcome:
         turn = with_feeling(turn)
+        if is_goal(turn):
+            from actions.route import NavigateAction
+
+            return await NavigateAction(self.world, self.phrases).perform(turn)
         state = self.state(turn)
         operations = from_turn(turn, state, self.inventory, turn.slots.get("trip"))
         if not operations and not state.empty:

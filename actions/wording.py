@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from actions.phrases import Phrases
 from backends.model import Language, Place, PlaceHit
@@ -31,7 +31,8 @@ def duration(seconds: float, language: Language) -> str:
 
 
 def clock(at: datetime, language: Language) -> str:
-    """15時05分 → 15時5分; 3:05 pm."""
+    """15時5分, 15時; 3:05 pm. To the nearest minute."""
+    at += timedelta(seconds=30)
     if language == "ja":
         return f"{at.hour}時{at.minute}分" if at.minute else f"{at.hour}時"
     return f"{at.hour % 12 or 12}:{at.minute:02d} {'am' if at.hour < 12 else 'pm'}"
@@ -59,8 +60,12 @@ def listed(items: Sequence[str], language: Language, *, last: str = "and") -> st
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
+TELLING = ("distance", "open", "vacancy", "fee", "rating", "price", "parking", "charging")
+"""what is said of a candidate, most telling first"""
+
+
 def details(hit: PlaceHit, phrases: Phrases, language: Language, at: datetime) -> dict[str, str]:
-    """Everything short that can be said of a candidate, by what it is about, most telling first."""
+    """Everything short that can be said of a candidate, by what it is about (`TELLING`)."""
     place = hit.place
     said: dict[str, str] = {}
 
@@ -106,7 +111,7 @@ def telling_apart(
 ) -> list[list[str]]:
     """For each candidate, at most `most` details, of those that differ between them (all of them for a single one)."""
     rows: list[Mapping[str, str]] = [details(hit, phrases, language, at) for hit in hits]
-    keys = dict.fromkeys(key for row in rows for key in row)
+    keys = dict.fromkeys(key for key in TELLING if any(key in row for row in rows))
     if len(rows) > 1:
         keys = dict.fromkeys(k for k in keys if len({row.get(k) for row in rows}) > 1)
     return [[row[k] for k in keys if k in row][:most] for row in rows]

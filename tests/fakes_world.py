@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -384,7 +385,7 @@ class Talk:
             text, intent, 0.9, tuple(_entities(entities)), self.language, "owner", dict(self.slots), self.number,
             {"context": self.slots.get("context") or "none"},
         )  # fmt: skip
-        doer = skill(self.world, Phrases.load(RESPONSES))
+        doer = skill(self.world, phrases())
         try:
             outcome = await doer.perform(turn)
         except BackendError as error:
@@ -395,6 +396,11 @@ class Talk:
     @property
     def conditions(self) -> dict[str, Any]:
         return cast("dict[str, Any]", (self.slots.get("search") or {}).get("conditions") or {})
+
+
+@lru_cache
+def phrases() -> Phrases:
+    return Phrases.load(RESPONSES)
 
 
 def _entities(given: Mapping[str, Any]) -> list[Entity]:
