@@ -172,11 +172,13 @@ class _PlaceSkill(Skill):
 
 
 def _spoken(locality: Locality, language: Language) -> str:
-    """大阪市西区, 札幌市, 小禄駅; Nishi Ward, Osaka."""
+    """大阪市西区, 渋谷区, 札幌市, 小禄駅; Nishi Ward."""
     if language == "en":
         return locality.name_en or locality.name
-    if locality.kind in ("ward", "town") and locality.city and not locality.name.startswith(locality.city):
-        return locality.city + locality.name
+    city = locality.city or ""
+    # The wards of Tokyo are known by themselves; 西区 and 北区 are many.
+    if locality.kind in ("ward", "town") and not city.startswith("東京") and not locality.name.startswith(city):
+        return city + locality.name
     return locality.name
 
 
@@ -252,6 +254,10 @@ class AskWeather(_PlaceSkill):
 
     def _time(self, turn: Turn, held: Mapping[str, Any], spot: Spot | NoSpot) -> dict[str, Any]:
         said = tidy(turn.first("time"))
+        for entity in turn.all("time")[1:]:
+            # 「3時から」「5時まで」 may come in two pieces.
+            if set(later := tidy(entity.value)) == {"until"}:
+                said = {**later, **said}
         before = tidy(held.get("time"))
         lasting = "day" in before or turn.number - int(held.get("turn") or 0) <= _REMEMBERED_TURNS
         if not said:

@@ -11,6 +11,15 @@ from backends.model import Position
 
 
 @dataclass(frozen=True, slots=True)
+class Area:
+    """One of the areas (一次細分区域) an office's forecast is divided into."""
+
+    code: str
+    name: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
 class Office:
     """A forecast office: the file it publishes and where its people live."""
 
@@ -20,15 +29,12 @@ class Office:
     name: str
     """the region it forecasts, as JMA names it"""
     position: Position
+    areas: tuple[Area, ...] = ()
+    """in JMA's order, where their positions are known here (Kanto, Yamanashi, Shizuoka); else empty"""
 
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """One of the areas (一次細分区域) an office's forecast is divided into."""
-
-    code: str
-    name: str
-    position: Position
+    def distance_to(self, position: Position) -> float:
+        """Metres to the nearest of its towns."""
+        return min(position.distance_to(p) for p in (self.position, *(a.position for a in self.areas)))
 
 
 _OFFICES = """
@@ -120,24 +126,19 @@ _AREAS = """
 
 def offices() -> tuple[Office, ...]:
     """Every office, north to south."""
+    areas: dict[str, list[Area]] = {}
+    for code, name, latitude, longitude in (line.split() for line in _AREAS.split("\n") if line):
+        areas.setdefault(code[:2], []).append(Area(code, name, Position(float(latitude), float(longitude))))
     rows = (line.split() for line in _OFFICES.split("\n") if line)
-    return tuple(Office(c, p, n, Position(float(lat), float(lon))) for c, p, n, lat, lon in rows)
-
-
-def areas(office: str) -> tuple[Area, ...]:
-    """The areas of an office whose positions are known here (Kanto, Yamanashi, Shizuoka), in JMA's order; else ()."""
-    rows = (line.split() for line in _AREAS.split("\n") if line and line[:2] == office[:2])
-    return tuple(Area(c, n, Position(float(lat), float(lon))) for c, n, lat, lon in rows)
+    return tuple(
+        Office(code, prefecture, name, Position(float(lat), float(lon)), tuple(areas.get(code[:2], ())))
+        for code, prefecture, name, lat, lon in rows
+    )
 
 
 def nearest_office(position: Position, known: tuple[Office, ...]) -> Office:
-    """The office that forecasts for `position`: the one with the nearest town among its areas' or its own."""
-
-    def distance(office: Office) -> float:
-        points = [office.position, *(a.position for a in areas(office.code))]
-        return min(position.distance_to(p) for p in points)
-
-    return min(known, key=distance)
+    """The office that forecasts for `position`: the one with the nearest town."""
+    return min(known, key=lambda office: office.distance_to(position))
 
 
 _SNOW = frozenset({

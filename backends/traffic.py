@@ -192,9 +192,9 @@ def distance_to_line(position: Position, line: Sequence[Position]) -> float:
 
 
 class _Line:
-    """A line prepared for many questions: segments in buckets of 0.02° (about 2 km), lengths summed up."""
+    """A line prepared for many questions: segments in buckets of 0.004° (about 400 m), lengths summed up."""
 
-    _BUCKET = 0.02
+    _BUCKET = 0.004
 
     def __init__(self, geometry: Sequence[Position]) -> None:
         self.origin = geometry[len(geometry) // 2]
@@ -214,6 +214,7 @@ class _Line:
 
     def nearest(self, position: Position, corridor_m: float, after_m: float = 0.0) -> tuple[float, float] | None:
         """(metres along, metres off) of the nearest point at or beyond `after_m`, None when farther than the corridor."""
+        # A degree of longitude is at least half a degree of latitude as far north as cars go.
         reach = 1 + int(corridor_m / (self._BUCKET * _METRES_PER_DEGREE * 0.5))
         row, column = int(position.latitude // self._BUCKET), int(position.longitude // self._BUCKET)
         near: set[int] = set()

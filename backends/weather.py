@@ -319,10 +319,9 @@ class JmaWeather:
 
     async def forecast(self, place: str, position: Position, start: datetime, end: datetime) -> Forecast:
         office = jma.nearest_office(position, self._offices)
-        if office.position.distance_to(position) > self.REACH_M:
+        if office.distance_to(position) > self.REACH_M:
             raise NotFound(STAGE, "outside Japan")
-        areas = jma.areas(office.code)
-        area = min(areas, key=lambda a: a.position.distance_to(position)).code if areas else None
+        area = min(office.areas, key=lambda a: a.position.distance_to(position)).code if office.areas else None
         _, data = await self._cache.get((office.code, area), lambda: self._fetch(office.code, area))
         return self._summary(data, place, position, start, end)
 
@@ -374,9 +373,7 @@ def _parse_jma(data: Any, area: str | None, *, demo: bool) -> _Jma:
         if len(data) > 1:
             skies, temperatures = data[1]["timeSeries"][0], data[1]["timeSeries"][1]
             row = _area_row(skies, None)
-            for at, code, chance in zip(
-                _times(skies), row["weatherCodes"], row.get("pops") or [""] * 7, strict=False
-            ):
+            for at, code, chance in zip(_times(skies), row["weatherCodes"], row.get("pops") or [""] * 7, strict=False):
                 if (wmo := _wmo(code)) is not None:
                     codes[at.date()] = wmo
                 if (percent := _text_number(chance)) is not None:
@@ -474,9 +471,7 @@ class FallbackWeather:
     async def forecast(self, place: str, position: Position, start: datetime, end: datetime) -> Forecast:
         if self._online and not self._resting():
             try:
-                answer = await asyncio.wait_for(
-                    self._first.forecast(place, position, start, end), self._deadline_s
-                )
+                answer = await asyncio.wait_for(self._first.forecast(place, position, start, end), self._deadline_s)
                 self._failed_at = None
                 return answer
             except NotFound:

@@ -180,7 +180,7 @@ class CentreServer:
         office = self._offices.get(request.match_info["office"])
         if office is None:
             raise web.HTTPNotFound
-        areas = [(a.code, a.name, a.position) for a in jma.areas(office.code)] or [
+        areas = [(a.code, a.name, a.position) for a in office.areas] or [
             (office.code[:5] + "0", office.name, office.position)
         ]
         now = self._world.now()
@@ -190,9 +190,7 @@ class CentreServer:
             default=_at(now, -1, 17),
         )
         days = 8
-        hours = {
-            code: self._world.weather_hours(position, _at(issued, 0, 0), days * 24) for code, _, position in areas
-        }
+        hours = {code: self._world.weather_hours(position, _at(issued, 0, 0), days * 24) for code, _, position in areas}
 
         def of(code: str, day: int, first: int = 0, after: int = 24) -> tuple[HourOfWeather, ...]:
             return hours[code][day * 24 + first : day * 24 + after]
@@ -223,7 +221,11 @@ class CentreServer:
                 {
                     "timeDefines": [t.isoformat(timespec="seconds") for t in sixes],
                     "areas": [
-                        area(c, n, pops=[_chance(of(c, (t.date() - issued.date()).days, t.hour, t.hour + 6)) for t in sixes])
+                        area(
+                            c,
+                            n,
+                            pops=[_chance(of(c, (t.date() - issued.date()).days, t.hour, t.hour + 6)) for t in sixes],
+                        )
                         for c, n, _ in areas
                     ],
                 },
@@ -393,9 +395,7 @@ def _touches(event: TrafficEvent, box: tuple[float, float, float, float]) -> boo
     west, south, east, north = box
     latitudes = [p.latitude for p in event.geometry]
     longitudes = [p.longitude for p in event.geometry]
-    return (
-        max(longitudes) >= west and min(longitudes) <= east and max(latitudes) >= south and min(latitudes) <= north
-    )
+    return max(longitudes) >= west and min(longitudes) <= east and max(latitudes) >= south and min(latitudes) <= north
 
 
 def _feature(event: TrafficEvent) -> dict[str, Any]:

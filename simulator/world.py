@@ -73,6 +73,7 @@ class SimulatedWorld:
         self._events: dict[str, TrafficEvent] = {}
         self._vacancies: dict[str, Vacancy] = {}
         self._placed = 0
+        self._drawn: dict[str, float] = {}
 
     def now(self) -> datetime:
         return self._clock() + self.time_offset
@@ -169,8 +170,14 @@ class SimulatedWorld:
         return self._random(f"{name}:{first}") * (1 - share) + self._random(f"{name}:{first + 1}") * share
 
     def _random(self, name: str) -> float:
-        digest = hashlib.blake2b(f"{self._seed}:{name}".encode(), digest_size=8).digest()
-        return int.from_bytes(digest, "big") / 2**64
+        found = self._drawn.get(name)
+        if found is None:
+            digest = hashlib.blake2b(f"{self._seed}:{name}".encode(), digest_size=8).digest()
+            found = int.from_bytes(digest, "big") / 2**64
+            if len(self._drawn) > 20_000:
+                self._drawn.clear()
+            self._drawn[name] = found
+        return found
 
     # ---- roads
 
