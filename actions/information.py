@@ -139,7 +139,8 @@ class _PlaceSkill(Skill):
         for entity in turn.entities:
             key = "name" if entity.type == "place_name" else entity.type
             if key in PLACE_KEYS and entity.role != "exclude" and isinstance(entity.value, str) and entity.value:
-                keys.setdefault(key, entity.value)
+                # Said back to the driver when nothing is found: a name, not a page of text.
+                keys.setdefault(key, entity.value[:40])
         return keys
 
     def context_keys(self, turn: Turn) -> dict[str, str]:

@@ -177,6 +177,19 @@ async def test_times_that_make_no_sense() -> None:
     assert said.context == "asks_date"
 
 
+async def test_from_and_to_in_two_pieces() -> None:
+    d = weather()
+    pieces = ("time", {"day_offset": 1, "hour": 15}), ("time", {"until": {"hour": 17}})
+    said = await d.say(WEATHER, "明日の15時から17時まで", *pieces)
+    assert said.text.startswith("明日の午後3時から午後5時までの")
+    assert asked(d)[1:] == ("06-04 15", "06-04 17")
+
+
+async def test_a_page_of_text_is_not_said_back() -> None:
+    said = await weather().say(WEATHER, "?", ("place_name", "あ" * 10_000))
+    assert len(said.text) < 120
+
+
 async def test_no_position_no_guess() -> None:
     said = await weather(vehicle=StandingCar(None)).say(WEATHER, "天気は？")
     assert "現在地がわかりません" in said.text
