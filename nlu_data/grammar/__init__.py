@@ -1,0 +1,1 @@
+"""Grammars of what drivers say, and the generator of the training data."""
