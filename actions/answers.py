@@ -94,14 +94,15 @@ class CancelAction(AnswerSkill):
 
     async def perform(self, turn: Turn) -> Outcome:
         state = self.state(turn)
-        if not state.empty or self.pending(turn):
+        just_set = turn.slots.get("context") == "done" and turn.slots.get("guidance") and not self.pending(turn)
+        if not just_set and (not state.empty or self.pending(turn)):
             reset = SearchState(history=())
             return self.answer(turn, "answer.cancelled", "done", search=reset.to_json(), focus=None)
         if (await self.world.navigation.status()).get("guiding"):
             from actions.route import CancelRouteAction
 
             return await CancelRouteAction(self.world, self.phrases).perform(turn)
-        return self.answer(turn, "answer.nothing_to_cancel", "done")
+        return self.answer(turn, "answer.nothing_to_cancel", "done", search=SearchState().to_json(), focus=None)
 
 
 class BackAction(AnswerSkill):

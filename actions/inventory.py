@@ -51,7 +51,8 @@ def load(path: Path = GENRES_FILE) -> Inventory:
     """Reads the inventory; an absent file gives an empty one (labels are then the ids)."""
     if not path.exists():
         return Inventory()
-    data = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    # The C loader where there is one: the file is large and the first turn waits for it.
+    data = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}
     genres: Mapping[str, Mapping[str, Any]] = data.get("genres") or {}
     siblings: dict[tuple[str, str], str] = {}
     for genre, row in genres.items():

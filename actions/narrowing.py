@@ -354,9 +354,11 @@ def _starts_anew(turn: Turn, state: SearchState, said: Mapping[str, Value]) -> b
 
 
 def _elsewhere(turn: Turn, said: Mapping[str, Value]) -> bool:
-    """Whether the turn has nothing to do with the city being talked about: it says where itself, or wants to be taken to a
-    place by name."""
-    return bool({"where", "near"} & said.keys()) or (turn.intent in ("navigate_to", "add_waypoint") and "name" in said)
+    """Whether the turn has nothing to do with the city being talked about: it says where itself, wants to be taken to a place
+    by name, or to stop on the way."""
+    if {"where", "near"} & said.keys() or turn.intent == "add_waypoint":
+        return True
+    return turn.intent == "navigate_to" and "name" in said
 
 
 def _needs_ground(said: Mapping[str, Value], base: Mapping[str, Value], turn: Turn) -> bool:

@@ -31,6 +31,8 @@ from actions.narrowing import (
 from actions.skill import Context, Done, Entity, Outcome, Skill, Turn, join
 from backends.errors import NotFound
 from backends.model import Place, PlaceHit, PlacePage, PlaceQuery
+from backends.times import UnresolvableTime, spoken
+from backends.times import resolve as resolve_time
 
 PAGE = 3
 """candidates read at a time"""
@@ -44,11 +46,14 @@ HISTORY_WORDS = re.compile(
 )
 """the wish for destinations set before; understanding has no entity for it"""
 FEELING_KINDS: Mapping[str, str] = {"hungry": "restaurant", "tired": "rest_area", "sleepy": "rest_area"}
-QUERY_FIELDS: Mapping[str, str] = {
-    "genres": "genre", "budget_max_yen": "budget_max", "parking_within_m": "parking_within", "radius_m": "distance_max",
-    "text": "name", "near": "where",
+QUERY_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "genres": ("genre",), "budget_max_yen": ("budget_max",), "parking_within_m": ("parking_within",), "text": ("name",),
+    "radius_m": ("distance_max", "station", "near", "where"), "near": ("station", "near", "where"), "along": ("where",),
+    "prefecture": ("prefecture", "city"), "city": ("area", "city"),
 }  # fmt: skip
-"""fields of `PlaceQuery` that are called otherwise as conditions"""
+"""field of `PlaceQuery` → the conditions it may stand for, likeliest first"""
+LAST_GIVEN_UP = ("area", "station", "near", "where", "genre", "name", "phone", "city", "prefecture")
+"""what the search is about: suggested only when no other condition stands in the way, in this order"""
 
 
 def trip_of(turn: Turn) -> dict[str, Any] | None:
@@ -146,21 +151,17 @@ class SearchSkill(Skill):
 
     async def _no_more(self, turn: Turn, state: SearchState) -> Outcome:
         back = replace(state, offset=max(0, state.offset - PAGE))
-        return Outcome(self.say(turn, "search.no_more"), "offers_list", self.kept(turn, back))
+        context: Context = "offers_list" if back.shown else "no_results"
+        return Outcome(self.say(turn, "search.no_more"), context, self.kept(turn, back))
 
     async def _none(self, turn: Turn, state: SearchState, query: PlaceQuery, lead: str) -> Outcome:
         state = replace(state, shown=())
         counts = await self.world.places.count_without(query)
-        best: tuple[str, int] | None = None
-        for name, count in counts.items():
-            condition = QUERY_FIELDS.get(name, name)
-            droppable = condition in state.conditions and condition != "kind"
-            if droppable and count > 0 and (best is None or count > best[1]):
-                best = (condition, count)
+        suggested = to_drop(state, query, counts)
         where, what = self.where(turn, state), self.what(turn, state)
         wishes = self.wishes(turn, state)
         text = self.say(turn, "search.none_wishes" if wishes else "search.none", where=where, what=what, wishes=wishes)
-        if best is None:
+        if suggested is None:
             ask = self.say(turn, "search.none_change")
             return Outcome(
                 join(turn.language, lead, text, ask),
@@ -168,7 +169,7 @@ class SearchSkill(Skill):
                 self.kept(turn, state),
                 (Done("search", {"total": 0}),),
             )
-        condition, count = best
+        condition, count = suggested
         label = self.condition(turn, condition, state.conditions[condition])
         ask = self.say(turn, "search.none_drop", condition=label, count=count)
         return Outcome(
@@ -326,11 +327,19 @@ class SearchSkill(Skill):
                 return self.say(turn, f"condition.{name}", distance=wording.distance(float(value), language))
             case "rating_min":
                 return self.say(turn, "condition.rating_min", rating=value)
+            case "open_at" if isinstance(value, Mapping):
+                return self.say(turn, "condition.open_time", time=self._time(turn, value))
             case "open_at":
-                key = value if value in ("now", "arrival") else "time"
-                return self.say(turn, f"condition.open_{key}")
+                return self.say(turn, f"condition.open_{value if value == 'arrival' else 'now'}")
             case _:
                 return self.say(turn, f"condition.{name}_{'yes' if value else 'no'}")
+
+    def _time(self, turn: Turn, value: Mapping[str, Any]) -> str:
+        now = self.world.clock()
+        try:
+            return spoken(resolve_time(value, now), now, turn.language)
+        except UnresolvableTime:
+            return self.say(turn, "condition.arrival")
 
     # --- candidates ---
 
@@ -370,6 +379,23 @@ class SearchSkill(Skill):
                 having = [h for h in hits if has(h, type_, value)]
                 return having[0] if len(having) == 1 else None
         return None
+
+
+def to_drop(state: SearchState, query: PlaceQuery, counts: Mapping[str, int]) -> tuple[str, int] | None:
+    """Which condition to suggest giving up, and how many places there are without it: of the wishes the one that gives
+    most, else what the search is about."""
+    found: dict[str, int] = {}
+    for name, count in counts.items():
+        candidates = QUERY_FIELDS.get(name, (name,))
+        if name == "city" and query.area is not None:
+            candidates = ("city",)
+        condition = next((c for c in candidates if c in state.conditions), None)
+        if condition is not None and condition != "kind" and count > 0:
+            found[condition] = max(count, found.get(condition, 0))
+    wishes = {c: n for c, n in found.items() if c not in LAST_GIVEN_UP}
+    if wishes:
+        return max(wishes.items(), key=lambda item: item[1])
+    return next(((c, found[c]) for c in LAST_GIVEN_UP if c in found), None)
 
 
 def ambiguous(state: SearchState, page: PlacePage) -> bool:

@@ -51,7 +51,7 @@ async def test_yes_drops_the_condition_that_was_suggested() -> None:
     await talk.say(SearchAction, "…", "search_place", **ITALIAN)
     await talk.say(NarrowAction, "…", "narrow", parking="free", rating_min=4)
     reply = await talk.say(AffirmAction, "はい", "affirm")
-    assert reply.text.startswith("渋谷駅の近くのイタリアンは、評価4以上で2件あります。")
+    assert reply.text.startswith("渋谷駅の近くのイタリアンは、評価4以上の条件で2件あります。")
     assert "parking" not in talk.conditions
 
 
@@ -99,15 +99,22 @@ async def test_talk_in_between_leaves_the_offer_standing_and_does_nothing(skill:
     assert (await talk.say(AffirmAction, "はい", "affirm")).done[0].name == "set_destination"
 
 
-async def test_cancel_ends_the_search_first_and_the_guidance_only_when_nothing_else_is_open() -> None:
+async def test_cancel_ends_the_question_or_the_search_and_leaves_the_guidance() -> None:
     talk = await offered()
     await talk.say(AffirmAction, "はい", "affirm")
+    await talk.say(SearchAction, "…", "search_place", kind="parking", where="destination")
     reply = await talk.say(CancelAction, "やめて", "cancel")
-    assert (reply.text, talk.conditions) == ("取りやめました。", {})
-    reply = await talk.say(CancelAction, "やめて", "cancel")
-    assert reply.done == (Done("cancel_route"),)
-    reply = await talk.say(CancelAction, "やめて", "cancel")
-    assert reply.text == "取りやめるものはありません。"
+    assert (reply.text, reply.done, talk.conditions) == ("取りやめました。", (), {})
+    assert talk.head_unit.route is not None
+
+
+async def test_cancel_right_after_the_destination_was_set_ends_the_guidance() -> None:
+    talk = await offered()
+    await talk.say(AffirmAction, "はい", "affirm")
+    assert (await talk.say(CancelAction, "やっぱりやめて", "cancel")).done == (Done("cancel_route"),)
+    assert talk.head_unit.route is None
+    await talk.say(CancelAction, "やめて", "cancel")
+    assert (await talk.say(CancelAction, "やめて", "cancel")).text == "取りやめるものはありません。"
 
 
 async def test_back_goes_from_one_to_the_list_and_then_to_the_conditions_before() -> None:

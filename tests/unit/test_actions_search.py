@@ -77,8 +77,27 @@ async def test_nothing_found_says_which_condition_to_drop_and_what_it_would_give
     assert talk.slots["pending"] == {"kind": "drop_condition", "condition": "parking"}
     reply = await talk.say(NarrowAction, "じゃあ駐車場はなくていいです", "narrow", drop="parking")
     assert reply.text.startswith(
-        "「無料駐車場」の条件を外しました。渋谷駅の近くのイタリアンは、評価4以上で2件あります。"
+        "「無料駐車場」の条件を外しました。渋谷駅の近くのイタリアンは、評価4以上の条件で2件あります。"
     )
+
+
+async def test_what_the_search_is_about_is_given_up_last() -> None:
+    talk = Talk()
+    reply = await talk.say(SearchAction, "横浜のイタリアン", "search_place", city="横浜", genre="italian")
+    assert (
+        reply.text
+        == "申し訳ありません、横浜のイタリアンは見つかりませんでした。「イタリアン」の条件を外すと1件あります。外しますか。"
+    )
+    talk = Talk()
+    reply = await talk.say(
+        SearchAction,
+        "明日の夜10時に開いてる横浜のホテル",
+        "search_place",
+        city="横浜",
+        kind="hotel",
+        open_at={"day_offset": 1, "hour": 22},
+    )
+    assert "「明日の午後10時に営業中」の条件を外すと1件あります。" in reply.text
 
 
 async def test_the_suggestion_in_english() -> None:
