@@ -47,6 +47,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:
+        return _broken(error)
+
+
+def _broken(error: Exception) -> int:
+    """What nobody foresaw: one sentence, and the trace in a file."""
+    import traceback
+
+    log = settings_module.default_home(os.environ) / "logs" / "crash.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        where = f"The details are in {log}."
+    except OSError:
+        where = "".join(traceback.format_exception(error))
+    print(f"concierge: Something broke: {type(error).__name__}: {error}. {where}", file=sys.stderr)
+    return 70
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -124,7 +141,9 @@ def _quiet_logging() -> None:
     import warnings
 
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    # The engines' own deprecation warnings are for their makers; some of them switch the filters on again.
     warnings.simplefilter("ignore")
+    warnings.showwarning = lambda *_, **__: None
 
 
 # ── what is needed first ────────────────────────────────────────────────────────────────────────────────────────────
@@ -310,9 +329,8 @@ def _maps_info(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _maps_demo(settings: Settings, _: argparse.Namespace) -> int:
-    from simulator.region.build import build_demo_region
-
     from backends.maps import MapError
+    from simulator.region.build import build_demo_region
 
     try:
         _with_progress(lambda progress: build_demo_region(settings.home, progress))

@@ -10,6 +10,7 @@ Two halves that meet on loopback, in one process or in several:
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import inspect
 import json
@@ -25,10 +26,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from agent import training
 from agent.conversation import Conversation, Line
 from agent.dialogue import Dialogue, InThreadDialogue, spend
+from agent.errors import StartError
 from agent.events import EventStream
-from agent.safety import Safety
+from agent.safety import Safety, SafetyDataError
 from agent.settings import PROJECT, Settings
-from backends.model import Language, Position
+from backends.model import Language, PlaceQuery, Position, RouteRequest
 
 if TYPE_CHECKING:
     from actions.phrases import Phrases
@@ -97,12 +99,11 @@ def timed(port: T) -> T:
 @asynccontextmanager
 async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]:
     """The world as the actions see it, in the running event loop."""
-    from backends.memory import SqlMemory
-
     from actions.skill import World
     from backends.gazetteer import JapanGazetteer
     from backends.http import open_session
     from backends.maps import current
+    from backends.memory import SqlMemory
     from backends.navigation import VissNavigation
     from backends.news import FallbackNews, RssNews, centre_feeds
     from backends.places import SqlitePlaces
@@ -192,14 +193,40 @@ async def open_engine(
             load_phrases(),
             Path(addresses.tracker_db) if addresses.tracker_db else None,
         )
+        await _warm(world)
         return OwnedEngine(engine, stack.pop_all())
     raise AssertionError("unreachable")
 
 
-def load_phrases() -> Phrases:
-    from actions.phrases import Phrases
+async def _warm(world: World) -> None:
+    """Opens what is opened on first use; what fails here says so in the turn that needs it."""
+    from actions import inventory
 
-    return Phrases.load(NLU_DATA / "responses")
+    await asyncio.gather(
+        asyncio.to_thread(inventory.load),
+        world.places.search(PlaceQuery(near=START, radius_m=1000, limit=1)),
+        world.routes.route(RouteRequest(START, Position(START.latitude + 0.005, START.longitude))),
+        world.vehicle.get("Vehicle.Speed"),
+        return_exceptions=True,
+    )
+
+
+def load_phrases() -> Phrases:
+    """Our sentences. Raises `StartError`."""
+    from actions.phrases import PhraseError, Phrases
+
+    try:
+        return Phrases.load(NLU_DATA / "responses")
+    except (PhraseError, OSError) as error:
+        raise StartError(f"The sentences in nlu_data/responses cannot be read: {error}.") from error
+
+
+def load_safety() -> Safety:
+    """The phrases of distress. Raises `StartError`."""
+    try:
+        return Safety.load(NLU_DATA / "safety")
+    except SafetyDataError as error:
+        raise StartError(f"The phrases in nlu_data/safety cannot be read: {error}.") from error
 
 
 # ── the simulation ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -330,7 +357,7 @@ def join(settings: Settings, simulation: Simulation, dialogue: Dialogue, phrases
     conversation = Conversation(
         dialogue,
         phrases,
-        Safety.load(NLU_DATA / "safety"),
+        load_safety(),
         function_of=function_of,
         clock=simulation.clock,
         stream=stream,
@@ -384,9 +411,8 @@ async def announce(system: System, sessions: Callable[[], list[str]]) -> None:
 
 def ensure_map(settings: Settings, progress: training.Progress) -> float:
     """Builds the demo map when no map is installed; returns the seconds it took (0 when there was one)."""
-    from simulator.region.build import build_demo_region
-
     from backends.maps import current
+    from simulator.region.build import build_demo_region
 
     if current(settings.home) is not None:
         return 0.0

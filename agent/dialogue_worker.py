@@ -154,12 +154,14 @@ def _recent(tracker: DialogueStateTracker, turns: int = 4) -> DialogueStateTrack
     if len(starts) <= turns:
         return tracker
     # The action that was listening belongs to the message it heard.
-    events = itertools.islice(tracker.events, max(0, starts[-turns] - 1), None)
-    recent = DialogueStateTracker(tracker.sender_id, tracker.slots.values(), tracker.max_event_history)
+    events = list(tracker.events)[max(0, starts[-turns] - 1) :]
+    recent: DialogueStateTracker = tracker.init_copy()
     for event in events:
         recent.update(event)
+    # Slots set longer ago count as well.
+    for name, value in tracker.current_slot_values().items():
+        recent.slots[name].value = value
     recent.followup_action = tracker.followup_action
-    recent.active_loop = tracker.active_loop
     return recent
 
 
@@ -175,12 +177,13 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
         self._limit = kept
         self._saved: dict[str, int] = {}
 
-        @sqlalchemy.event.listens_for(self.engine, "connect")
         def prepare(connection: Any, _: Any) -> None:
             # WAL with synchronous=NORMAL survives the crash of the process, and a commit costs no disk flush.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA busy_timeout=2000")
+
+        sqlalchemy.event.listen(self.engine, "connect", prepare)
 
     def drop(self, sender_id: str) -> None:
         """Forgets the copy in memory (after a turn that did not end well)."""
@@ -245,7 +248,7 @@ class Engine:
 
     @property
     def processor(self) -> Processor:
-        return self._agent.processor
+        return cast(Processor, self._agent.processor)
 
     async def turn(
         self, session: str, text: str, *, language: Language, metadata: Mapping[str, Any] | None = None
@@ -290,6 +293,12 @@ class Engine:
     async def slots(self, session: str) -> Mapping[str, Any]:
         tracker = await self._store.retrieve(session)
         return _slots(tracker) if tracker is not None else {}
+
+    async def warm(self) -> None:
+        """Understands one message in each language, so that the first driver does not wait for what is loaded on first use."""
+        _answer_validator()
+        await self.parse("ありがとう", language="ja")
+        await self.parse("thank you", language="en")
 
     async def close(self) -> None:
         return None
@@ -362,7 +371,9 @@ async def create_engine(
     )
     agent.domain = agent.processor.domain
     store.domain = agent.domain
-    return Engine(agent, store)
+    engine = Engine(agent, store)
+    await engine.warm()
+    return engine
 
 
 # ── the worker process ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -450,6 +461,7 @@ def main() -> int:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     real = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
+    warnings.showwarning = lambda *_, **__: None
     config = json.loads(sys.stdin.buffer.readline())
 
     def announce(answer: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
-from agent.composition import NLU_DATA, open_parser
+from agent.composition import load_safety, open_parser
 from agent.conversation import detect, parse_metadata
 from agent.dialogue import Dialogue
 from agent.safety import Safety
@@ -23,7 +23,7 @@ async def parse(settings: Settings, lines: Iterable[bytes], out: TextIO) -> int:
     """Reads `lines`, writes to `out` as it goes; 0 when every line could be read, otherwise 1."""
     from agent.nlu.functions import function_of
 
-    safety = Safety.load(NLU_DATA / "safety")
+    safety = load_safety()
     problems = 0
     async with open_parser(settings) as dialogue:
         for line in lines:

@@ -1,0 +1,156 @@
+"""The gateway: who may come in, the protocol, nothing of what is said becomes markup."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, WSServerHandshakeError
+from aiohttp.test_utils import TestClient, TestServer
+
+from agent import settings as settings_module
+from agent.composition import join, load_phrases, open_simulation
+from agent.web.gateway import PAGE, Gateway
+from tests.fakes import FakeDialogue, reply
+
+
+class Front:
+    """A gateway on a real port over a scripted dialogue model."""
+
+    def __init__(self, client: TestClient[Any, Any], gateway: Gateway, dialogue: FakeDialogue) -> None:
+        self.client, self.gateway, self.dialogue = client, gateway, dialogue
+        self.origin = f"http://127.0.0.1:{client.port}"
+
+    async def talk(self, *messages: dict[str, Any], until: str = "spoke", path: str = "/ws") -> list[dict[str, Any]]:
+        got: list[dict[str, Any]] = []
+        async with self.client.ws_connect(path, origin=self.origin) as ws:
+            for message in messages:
+                await ws.send_json(message)
+            while not got or got[-1]["type"] != until:
+                got.append(await ws.receive_json(timeout=3))
+        return got
+
+
+@pytest.fixture
+async def front(tmp_path: Path) -> AsyncIterator[Front]:
+    async with open_front(tmp_path) as made:
+        yield made
+
+
+def open_front(tmp_path: Path, **changes: Any) -> Any:
+    import contextlib
+
+    @contextlib.asynccontextmanager
+    async def make() -> AsyncIterator[Front]:
+        settings = replace(settings_module.load(environment={"CONCIERGE_HOME": str(tmp_path)}), **changes)
+        async with open_simulation(settings) as simulation:
+            dialogue = FakeDialogue({"hello": reply("Hi.", quick_replies=("yes",))})
+            gateway = Gateway(join(settings, simulation, dialogue, load_phrases()))
+            async with TestClient(TestServer(gateway.app(), host="127.0.0.1")) as client:
+                yield Front(client, gateway, dialogue)
+
+    return make()
+
+
+async def test_a_turn_over_the_socket(front: Front) -> None:
+    got = await front.talk({"type": "say", "text": "hello"})
+    assert [m["type"] for m in got] == ["welcome", "heard", "understood", "spoke"]
+    assert got[-1]["text"] == "Hi."
+    assert got[-1]["quick_replies"] == ["yes"]
+    assert got[0]["protocol"] == 1
+
+
+async def test_a_session_is_gone_on_with_and_strange_names_are_not_taken(front: Front) -> None:
+    first = (await front.talk({"type": "say", "text": "hello"}))[0]["session"]
+    again = await front.talk({"type": "say", "text": "hello"}, path=f"/ws?session={first}")
+    assert again[0]["session"] == first
+    assert again[-1]["turn"] == 2
+    odd = await front.talk({"type": "say", "text": "hello"}, path="/ws?session=../../etc")
+    assert odd[0]["session"] not in ("../../etc", first)
+
+
+async def test_the_language_is_set(front: Front) -> None:
+    await front.talk({"type": "language", "language": "ja"}, {"type": "say", "text": "hello"})
+    assert front.dialogue.heard[-1][2] == "ja"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "null", '"say"', '{"type": "say"}', '{"type": "drive", "factor": "fast"}', '{"type": "say", "text": 3}',
+             '{"type": "drive", "factor": 1e9}', "[" * 5000]
+)  # fmt: skip
+async def test_what_is_no_message_is_refused_and_the_line_stays_open(front: Front, text: str) -> None:
+    async with front.client.ws_connect("/ws", origin=front.origin) as ws:
+        assert (await ws.receive_json(timeout=3))["type"] == "welcome"
+        await ws.send_str(text)
+        assert (await ws.receive_json(timeout=3))["type"] == "refused"
+        await ws.send_json({"type": "car"})
+        assert (await ws.receive_json(timeout=3))["type"] == "car"
+
+
+async def test_sound_is_refused_for_now(front: Front) -> None:
+    async with front.client.ws_connect("/ws", origin=front.origin) as ws:
+        await ws.receive_json(timeout=3)
+        await ws.send_bytes(b"\0" * 640)
+        assert (await ws.receive_json(timeout=3))["type"] == "refused"
+
+
+async def test_a_foreign_page_is_refused(front: Front) -> None:
+    for headers, status in (
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": "evil.example"}, 421),
+    ):
+        response = await front.client.get("/", headers=headers)
+        assert response.status == status
+    with pytest.raises(WSServerHandshakeError):
+        await front.client.ws_connect("/ws", origin="http://evil.example")
+
+
+async def test_with_a_token_only_who_has_it(tmp_path: Path) -> None:
+    async with open_front(tmp_path, token="secret-token") as front:
+        assert (await front.client.get("/")).status == 401
+        assert (await front.client.get("/?token=wrong")).status == 401
+        assert (await front.client.get("/?token=secret-token")).status == 200
+        assert (await front.client.get("/healthz")).status == 200
+        with pytest.raises(WSServerHandshakeError):
+            await front.client.ws_connect("/ws")
+
+
+async def test_the_page_is_strict(front: Front) -> None:
+    response = await front.client.get("/")
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    body = await response.text()
+    assert "<script>" not in body
+    assert "style=" not in body
+    assert " onclick" not in body
+    for name in ("app.js", "app.css", "view.js", "connection.js", "words.js"):
+        assert (await front.client.get(f"/page/{name}")).status == 200
+    for name in ("nothing.js", "..%2fgateway.py", "%2e%2e/gateway.py"):
+        assert (await front.client.get(f"/page/{name}")).status == 404
+    for path in PAGE.glob("*.js"):
+        assert "innerHTML" not in path.read_text(encoding="utf-8")
+        assert "insertAdjacentHTML" not in path.read_text(encoding="utf-8")
+
+
+async def test_arrival_is_announced_to_open_pages_alone(front: Front) -> None:
+    async with front.client.ws_connect("/ws", origin=front.origin) as ws:
+        session = (await ws.receive_json(timeout=3))["session"]
+        assert front.gateway.sessions() == [session]
+        conversation = front.gateway._system.conversation
+        await conversation.notice(session, "arrived", "notice.arrived_name", data={"name": "東京タワー"})
+        notice = await ws.receive_json(timeout=3)
+        assert notice["type"] == "notice"
+        assert "東京タワー" in notice["text"]
+    await asyncio.sleep(0.05)
+    assert front.gateway.sessions() == []
+
+
+async def test_health(front: Front) -> None:
+    async with ClientSession() as other, other.get(f"{front.origin}/healthz") as response:
+        assert (response.status, (await response.json())["status"]) == (200, "ok")
