@@ -5,7 +5,7 @@ after it in English, decides what becomes of it: 「駐車場は諦めます」 
 「普通から安めに」 only the new value. The reach of such a cue ends at the clause; coordinated words (「駐車場とWi-Fiは」) share it.
 
 Decisions where language leaves a choice: "not expensive", 「高くない」 → price low; "not too expensive", 「高すぎない」 → middle;
-「有料でもいい」 → any (free or paid); 「駐車場がない所」 → none; a comparative (「もっと安い」) both sets price low and sorts.
+「有料でもいい」 → any with role `relaxed` (it replaces `free`; a bare 「駐車場」, any without role, does not); 「駐車場がない所」 → none; a comparative (「もっと安い」) both sets price low and sorts.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ _DROP_KEY = {
 }
 _EXCLUDABLE = frozenset({"genre", "city", "area", "station", "place_name", "prefecture"})
 _FEE_KEYS = ("parking", "wifi")
+_RELAXED = 4
+"""priority of a fee that may be paid or not"""
+_PLACES = frozenset({"area", "city", "station", "prefecture"})
 
 
 @dataclass(slots=True)
@@ -144,7 +147,9 @@ class Conditions:
                 if crossing:
                     # 「駐車場とWi-Fiが無料」: each keeps its own word.
                     start, end = noun[0], noun[1]
-                found.append(Found(start, end, noun[2], value, priority=3))
+                # 「有料でもいい」 relaxes the fee; the words of taking back in it take nothing back.
+                relaxed = value == "any"
+                found.append(Found(start, end, noun[2], value, "relaxed" if relaxed else None, _RELAXED if relaxed else 3))
             else:
                 absent = self._absent[language]
                 no = absent.match(text, noun[1]) if language == "ja" else absent.search(text[: noun[0]].rstrip())
@@ -156,7 +161,7 @@ class Conditions:
         covered = {(f.entity) for f in found}
         for (start, end, entity), (value, _, _) in values.items():
             if (start, end, entity) not in nouns and entity not in covered:
-                found.append(Found(start, end, entity, value, priority=2))
+                found.append(Found(start, end, entity, value, "relaxed", _RELAXED))
         return found
 
     def _fee_targets(
@@ -218,10 +223,11 @@ class Conditions:
                 if cue.kind == "exclude":
                     if mention.found and mention.found.entity in _EXCLUDABLE:
                         roles[id(mention.found)] = "exclude"
-                    elif mention.found and mention.found.entity in ("price", "parking", "wifi"):
-                        # 「高いのは嫌」: refusing one value of these is handled by their own patterns.
+                    elif mention.found and mention.found.entity not in ("kind", "where"):
+                        # What cannot be refused is not wished any longer: 「Wi-Fi以外の条件で」.
                         removed.add(id(mention.found))
                         drops.append(_drop(mention, cue))
+                        bound_drop = True
                     continue
                 bound_drop = True
                 if cue.kind == "replaced" and self._replaced_by(mentions, mention, cue):
@@ -248,7 +254,7 @@ class Conditions:
             d
             for d in unique.values()
             if not any(
-                _DROP_KEY.get(k.entity, k.entity) == d.value and k.role is None and k.start > d.start and k.entity != "kind" for k in kept
+                _DROP_KEY.get(k.entity, k.entity) == d.value and k.role in (None, "near") and k.start > d.start and k.entity != "kind" for k in kept
             )
         ]
         if not bound_drop:
@@ -258,14 +264,13 @@ class Conditions:
     def _without_mention(self, text: str, language: str, found: list[Found]) -> list[Found]:
         """「何でもいい」, "anywhere is fine" with nothing named: the genre or the place does not matter."""
         drops = []
-        places = {"city", "area", "station", "prefecture"}
         for value, pattern in _UNBOUND[language].items():
             match = pattern.search(text)
             if match is None:
                 continue
             if value == "genre" and not any(f.entity == "genre" for f in found):
                 drops.append(Found(match.start(), match.end(), "drop", "genre"))
-            elif value == "area" and not any(f.entity in places for f in found):
+            elif value == "area" and not any(f.entity in _PLACES for f in found):
                 drops.append(Found(match.start(), match.end(), "drop", "area"))
             elif value == "all":
                 drops.append(Found(match.start(), match.end(), "drop", "all"))
@@ -300,6 +305,10 @@ class Conditions:
         boundary = self.boundary[language]
         join = _JOIN_EN if language == "en" else _JOIN_JA
         live = [m for m in mentions if not (m.found and id(m.found) in removed)]
+        if cue.kind == "drop":
+            relaxed = [m for m in live if m.found and m.found.priority == _RELAXED and m.found.entity in _FEE_KEYS]
+            if any(m.start <= cue.start <= m.end + 2 or cue.start <= m.start < cue.end for m in relaxed):
+                return []
         if cue.side == "left":
             before = [m for m in live if m.end <= cue.start + (1 if language == "ja" else 0)] or [
                 m for m in live if m.start < cue.start < m.end and language == "ja"
@@ -321,6 +330,10 @@ class Conditions:
             # 「地区は東区、ジャンルは…」: a label right before a value belongs to it and is not coordinated.
             index = live.index(nearest)
             while index > 0 and join.fullmatch(text[live[index - 1].end : chosen[-1].start]):
+                index -= 1
+                chosen.append(live[index])
+            while index > 0 and _labels(text, live[index - 1], nearest):
+                # 「発寒駅が最寄り駅でなくても」, 「絶景というジャンルは」: the value and its label are one.
                 index -= 1
                 chosen.append(live[index])
             same = [m for m in live if m not in chosen and (m.start, m.end) == (nearest.start, nearest.end)]
@@ -345,8 +358,6 @@ class Conditions:
             return []
         if text[cue.start : cue.end] == "any" and not _ANY_EN.search(text, cue.start):
             return []
-        if re.match(r"without", text[cue.start : cue.end]) and nearest.keys[0] in _FEE_KEYS and cue.kind == "drop":
-            pass
         chosen = [nearest, *(m for m in live if m is not nearest and (m.start, m.end) == (nearest.start, nearest.end))]
         index = live.index(nearest)
         while index + 1 < len(live) and join.fullmatch(text[live[index].end : live[index + 1].start]):
@@ -365,13 +376,12 @@ class Conditions:
 
     def _replaced_by(self, mentions: list[Mention], old: Mention, cue: Cue) -> bool:
         """Whether another value of the same condition is said besides."""
-        places = {"area", "city", "station", "prefecture"}
         for mention in mentions:
             if mention is old or mention.found is None or old.found is None:
                 continue
             if (mention.start, mention.end) == (old.start, old.end):
                 continue
-            same = mention.found.entity == old.found.entity or {mention.found.entity, old.found.entity} <= places
+            same = mention.found.entity == old.found.entity or {mention.found.entity, old.found.entity} <= _PLACES
             if same and mention.found.value != old.found.value:
                 return True
         return False
@@ -389,7 +399,7 @@ _ANY_EN = re.compile(
 _UNBOUND = {
     "ja": {
         "all": re.compile(fold_kana(r"(?:条件|絞り込み)(?:は|を)?(?:全部|すべて|全て)?(?:なし(?:で|に)|外して|リセット|クリア|解除|取り消し|消して|なくして)|(?:全部|すべて|全て)(?:の条件)?(?:を)?(?:外して|リセット|クリア|取り消し|なしで)|最初から(?:探|やり直|検索)|条件(?:は|を)?(?:全部|すべて|全て)?(?:なし|忘れて)|白紙")),
-        "genre": re.compile(fold_kana(r"(?:^|[、。はもので])(?:何|なん)でも(?:いい|良い|よい|構|かま|大丈夫|結構|ok|食べ)|(?:なに|何)料理でも")),
+        "genre": re.compile(fold_kana(r"(?:^|[、。はもので])(?:何|なん)でも(?:いい|良い|よい|構|かま|大丈夫|結構|ok|食べ)|(?:なに|何|どんな|どの|どういう)(?:料理|種類|お?店|食べ物|もの|ジャンル)(?:の(?:お?店|もの))?でも")),
         "area": re.compile(fold_kana(r"(?:どこ|何処|どの辺|どのあたり)でも(?:いい|良い|よい|構|かま|大丈夫|結構|ok|行け)")),
     },
     "en": {
@@ -416,6 +426,14 @@ def _coordinated(
             break
         chosen.append(noun)
     return chosen
+
+
+def _labels(text: str, value: Mention, topic: Mention) -> bool:
+    """Whether `topic` names the condition that `value`, right before it, sets."""
+    if topic.found is not None or value.found is None:
+        return False
+    keys = {"genre" if key == "kind" else key for key in value.keys}
+    return bool(keys & set(topic.keys)) and bool(re.fullmatch(r"(?:が|の|は|って|と(?:いう|いった))?", text[value.end : topic.start]))
 
 
 def _drops(mention: Mention, cue: Cue) -> list[Found]:

@@ -148,8 +148,12 @@ class ValueReader:
     def _open(self, text: str, language: str, times: list[Found]) -> list[Found]:
         result: list[Found] = []
         fixed: list[Found] = []
+        said = {f.end for f in times if {"hour", "weekday", "part_of_day", "until", "special"} & set(f.value)}
         for pattern, value in _FIXED_OPEN[language]:
-            fixed += [Found(m.start(), m.end(), "open_at", value, priority=6) for m in pattern.finditer(text)]
+            for m in pattern.finditer(text):
+                # 「夜10時に開いている店」 is open at ten, not now.
+                if not any(end <= m.start() <= end + 3 for end in said):
+                    fixed.append(Found(m.start(), m.end(), "open_at", value, priority=6))
         fixed = resolve(fixed)
         for found in times:
             if any(f.overlaps(found) for f in fixed):

@@ -27,6 +27,7 @@ class Names:
         self._suffixes = tuple(sorted({fold_plain(s) for s in ja["suffixes"]}, key=len, reverse=True))
         self._cues = [re.compile(fold_kana(cue)) for cue in ja["cues"]]
         self._lead = re.compile("|".join(fold_kana(lead) for lead in ja["lead"]))
+        self._named = re.compile(f"(?:{self._lead.pattern})([^、。]{{2,30}}?)(?:という|っていう|といいます|って(?=お?店|ところ|所|ホテル))")
         self._generic = frozenset(fold_plain(word) for word in ja["generic"])
         self._leading = tuple(sorted({fold_plain(w) for w in ja["leading"]}, key=len, reverse=True))
         self._en_cues = re.compile(r"\b(?:" + "|".join(en["cues"]) + r")(?= )")
@@ -62,6 +63,9 @@ class Names:
                 continue
             if self._is_name(folded, tokens, taken, start, end, quoted=False, strong=strong):
                 found.append(self._made(folded, start, end, 5 if strong else 4))
+        for match in self._named.finditer(text):
+            if "、" not in match[1] and match[1] not in self._generic:
+                found.append(self._made(folded, match.start(1), match.end(1), 6))
         for match in self._lead.finditer(text):
             end = self._end_of_name(tokens, text, match.end())
             if end and self._is_name(folded, tokens, taken, match.end(), end, quoted=False, strong=True):
@@ -83,7 +87,7 @@ class Names:
             token = tokens[position]
             said = token.surface
             if token.noun or said in _INNER or (token.pos in ("補助記号", "記号", "空白") and said in _INNER):
-                if token.pos == "代名詞":
+                if token.pos == "代名詞" and not (token.kanji and len(token.surface) == 1 and position < index):
                     break
                 start_index = position
             elif said in ("の", "と", "ノ", "が", "な", "つ", "ヶ", "ケ") and position < index and position > 0:
@@ -198,7 +202,8 @@ class Names:
         latin = [t for t in rest if re.match(r"[A-Za-z]{2,}", t.surface)]
         if strong:
             return letters >= 2 and (bool(proper or katakana or latin or suffix) or letters >= 4)
-        if suffix and letters > len(suffix) and len(inside) >= 2 and (proper or katakana or latin or letters - len(suffix) >= 2):
+        head = [t for t in rest if t.start < end - len(suffix)] if suffix else []
+        if head and len(inside) >= 2 and (any(t in proper or t in katakana or t in latin for t in head) or len(said) - len(suffix or "") >= 2):
             # 「有名な水族館」 has no other noun; 「松坂屋美術館」 has.
             return True
         if proper and letters >= 2:

@@ -48,8 +48,8 @@ def find_localities(
                 found.append(read)
                 covered.append((start, end))
     if language == "ja":
-        found += _open_stations(folded, tokens)
-        found += _open_areas(folded, tokens, found)
+        found += _open_stations(folded, original, tokens)
+        found += _open_areas(folded, original, tokens, found)
     return [_with_role(text, f, language) for f in found]
 
 
@@ -93,10 +93,10 @@ def canonical(locality: Locality) -> tuple[str, str]:
     return "place_name", name
 
 
-def _open_stations(folded: Folded, tokens: list[Token]) -> list[Found]:
+def _open_stations(folded: Folded, original: str, tokens: list[Token]) -> list[Found]:
     """Nouns before 駅, whether listed or not."""
     text, found = folded.text, []
-    for match in re.finditer(r"駅(?![長弁舎員伝馬ビ]|びる|から徒歩|の近くの?の?$)", text):
+    for match in re.finditer(r"駅(?![長弁舎員伝馬ビ前店]|びる|から徒歩|の近くの?の?$)", text):
         start = _nouns_before(text, tokens, match.start())
         if start is None:
             continue
@@ -105,11 +105,11 @@ def _open_stations(folded: Folded, tokens: list[Token]) -> list[Found]:
             continue
         if re.fullmatch(r"[\d一二三四五六七八九十]+", name) or name.startswith(("最寄", "近く", "近辺")):
             continue
-        found.append(Found(start, match.end(), "station", name + "駅", priority=4))
+        found.append(Found(start, match.end(), "station", _as_said(folded, original, start, match.start()) + "駅", priority=4))
     return found
 
 
-def _open_areas(folded: Folded, tokens: list[Token], known: list[Found]) -> list[Found]:
+def _open_areas(folded: Folded, original: str, tokens: list[Token], known: list[Found]) -> list[Found]:
     text, found = folded.text, []
     for match in re.finditer(fold_kana(r"(?:地区|エリア|区(?![内間役民別切画立域民]))"), text):
         if any(k.start < match.end() and match.start() < k.end for k in known):
@@ -124,16 +124,22 @@ def _open_areas(folded: Folded, tokens: list[Token], known: list[Found]) -> list
             continue
         suffix = "区" if match[0] == "区" else ""
         found.append(Found(start, match.end(), "area", name + suffix, priority=4))
-    for match in re.finditer(fold_kana(r"(?:地区|エリア|地域)(?:は|が|を)(?=[一-龯])"), text):
+    for match in re.finditer(fold_kana(r"(?:地区|エリア|地域)(?:は|が|を|としては)(?=[一-龯])"), text):
         end = match.end()
         for token in tokens:
             if token.start == end and token.noun and (token.proper or token.kanji):
                 end = token.end
         if end > match.end() and not any(k.start < end and match.end() < k.end for k in known):
             name = folded.wide[match.end() : end]
-            if 2 <= len(name) <= 8 and re.match(fold_kana(r"(?:で|が|に|を|の|だ|周辺|付近|あたり|$)"), text[end:]) and _proper(tokens, match.end(), end):
+            if 2 <= len(name) <= 8 and re.match(fold_kana(r"(?:で|が|に|を|の|だ|周辺|付近|あたり|$)"), text[end:]) and name not in _NOT_AREAS and not re.match("(?:特|希望|指定|限定|考慮|市内|同|変|別|問|気|何|絞|広|全|無|未|駅)", name):
                 found.append(Found(match.end(), end, "area", name, priority=3))
     return found
+
+
+def _as_said(folded: Folded, original: str, start: int, end: int) -> str:
+    """A name no list knows keeps its own width; spaces a recognizer put in go."""
+    first, last = folded.span(start, end)
+    return "".join(original[first:last].split())
 
 
 def _proper(tokens: list[Token], start: int, end: int) -> bool:

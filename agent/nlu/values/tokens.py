@@ -63,7 +63,7 @@ class Tokens:
             pos = morpheme.part_of_speech()
             surface = folded.wide[start:end]
             latin = bool(re.match(r"[A-Za-z]", surface))
-            noun = pos[0] in _NOUNS or (latin and pos[0] in ("感動詞", "補助記号", "記号"))
+            noun = pos[0] in _NOUNS or ((latin or is_kanji(surface[0])) and pos[0] in ("感動詞", "補助記号", "記号"))
             proper = pos[1] == "固有名詞" or morpheme.is_oov() and pos[0] == "名詞"
             generic = pos[0] == "代名詞" or pos[1] in ("数詞",) or (pos[0] == "名詞" and pos[2] == "助数詞可能" and len(surface) == 1 and False)
             tokens.append(
