@@ -255,13 +255,10 @@ class _Road:
 
 
 class _Roads:
-    def __init__(self, roads: list[_Road]) -> None:
+    def __init__(self, roads: list[_Road], english: dict[str, dict[str, str]]) -> None:
         self._roads = roads
-        self.english = {
-            road.properties["name"]: {"en": road.properties["name_en"]}
-            for road in roads
-            if "name" in road.properties and "name_en" in road.properties
-        }
+        self.english = english
+        """names on roads and signs → {"en": …}"""
 
     def __bool__(self) -> bool:
         return bool(self._roads)
@@ -335,9 +332,14 @@ def _read_roads(extract: Path) -> _Roads:
     import osmium
 
     roads: list[_Road] = []
+    english: dict[str, dict[str, str]] = {}
     try:
-        ways = osmium.FileProcessor(str(extract)).with_locations().with_filter(osmium.filter.KeyFilter("highway"))
-        for way in ways:
+        # Ways, and the nodes that carry the names of exits.
+        items = osmium.FileProcessor(str(extract)).with_locations().with_filter(osmium.filter.KeyFilter("highway"))
+        for way in items:
+            for key in ("name", "destination"):
+                if key in way.tags and f"{key}:en" in way.tags:
+                    english.setdefault(way.tags[key][:120], {"en": way.tags[f"{key}:en"][:120]})
             if not way.is_way():
                 continue
             road_class = _road_class(way.tags.get("highway", ""))
@@ -348,7 +350,7 @@ def _read_roads(extract: Path) -> _Roads:
                 roads.append(_Road(road_class, points, dict(_road_properties(way.tags))))
     except (RuntimeError, ValueError, OverflowError) as error:
         raise MapError(f"The extract is not a readable OpenStreetMap file: {_one_line(error)}.") from error
-    return _Roads(roads)
+    return _Roads(roads, english)
 
 
 def _node_bounds(extract: Path) -> tuple[Position, Position]:
@@ -445,7 +447,8 @@ def _run(program: str, arguments: list[str], progress: Callable[[float], None] =
     return lines
 
 
-_JAPAN: Final = ((122.5, 23.5), (131.8, 29.5), (143.5, 33.0), (154.5, 24.0), (154.5, 43.2), (145.9, 43.5), (145.4, 44.4)) + (
+_JAPAN: Final = (
+    (122.5, 23.5), (131.8, 29.5), (143.5, 33.0), (154.5, 24.0), (154.5, 43.2), (145.9, 43.5), (145.4, 44.4),
     (142.0, 45.8), (140.5, 45.6), (135.5, 38.0), (132.0, 36.6), (129.7, 34.9), (129.0, 34.9), (128.0, 32.8), (122.5, 25.5),
 )  # fmt: skip
 """A coarse outline, (longitude, latitude), that leaves Japan's neighbours outside."""
@@ -484,7 +487,13 @@ def _build_japan(config: dict[str, Any], config_path: Path, admins: Path, scratc
             writer.add_node(Node(id=number, version=1, location=location))
         ring = [*range(1, len(_JAPAN) + 1), 1]
         writer.add_way(Way(id=1, version=1, nodes=ring))
-        tags = {"type": "boundary", "boundary": "administrative", "admin_level": "2", "name": "日本", "name:en": "Japan"}
+        tags = {
+            "type": "boundary",
+            "boundary": "administrative",
+            "admin_level": "2",
+            "name": "日本",
+            "name:en": "Japan",
+        }
         tags |= {"ISO3166-1": "JP", "ISO3166-1:alpha2": "JP"}
         writer.add_relation(Relation(id=1, version=1, members=[("w", 1, "outer")], tags=tags))
     config_path.write_text(json.dumps(config | {"mjolnir": config["mjolnir"] | {"admin": str(admins)}}), "utf-8")

@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,14 +31,52 @@ STAGE: Final = "routes"
 SNAP_LIMIT_M: Final = 5_000
 """A position further than this from every road of the map counts as outside of it."""
 GUIDANCE: Final[Mapping[Language, str]] = {"ja": "ja-JP", "en": "en-US"}
-MANEUVER_KINDS: Final = (
-    "none start start_right start_left destination destination_right destination_left becomes continue slight_right "
-    "right sharp_right uturn_right uturn_left sharp_left left slight_left ramp_straight ramp_right ramp_left "
-    "exit_right exit_left stay_straight stay_right stay_left merge roundabout_enter roundabout_exit ferry_enter "
-    "ferry_exit transit transit_transfer transit_remain_on transit_connection_start transit_connection_transfer "
-    "transit_connection_destination post_transit_connection_destination merge_right merge_left elevator_enter "
-    "steps_enter escalator_enter building_enter building_exit"
-).split()
+MANEUVER_KINDS: Final = [
+    "none",
+    "start",
+    "start_right",
+    "start_left",
+    "destination",
+    "destination_right",
+    "destination_left",
+    "becomes",
+    "continue",
+    "slight_right",
+    "right",
+    "sharp_right",
+    "uturn_right",
+    "uturn_left",
+    "sharp_left",
+    "left",
+    "slight_left",
+    "ramp_straight",
+    "ramp_right",
+    "ramp_left",
+    "exit_right",
+    "exit_left",
+    "stay_straight",
+    "stay_right",
+    "stay_left",
+    "merge",
+    "roundabout_enter",
+    "roundabout_exit",
+    "ferry_enter",
+    "ferry_exit",
+    "transit",
+    "transit_transfer",
+    "transit_remain_on",
+    "transit_connection_start",
+    "transit_connection_transfer",
+    "transit_connection_destination",
+    "post_transit_connection_destination",
+    "merge_right",
+    "merge_left",
+    "elevator_enter",
+    "steps_enter",
+    "escalator_enter",
+    "building_enter",
+    "building_exit",
+]
 """Valhalla's maneuver types in the order of their numbers."""
 ROAD_NAMES_FILE: Final = "road_names.json"
 """Beside the tiles: local road name → {"en": …}. Valhalla keeps one name of a road, in the local language."""
@@ -61,12 +100,24 @@ class RoadNames:
     def translate(self, name: str, language: Language) -> str:
         return self._english.get(name, name) if language == "en" else name
 
-    def translate_in(self, text: str, names: Sequence[str], language: Language) -> str:
-        """`text` with each of the `names` that occurs in it translated, longest first."""
-        for name in sorted(set(names), key=len, reverse=True):
-            translated = self.translate(name, language)
-            if translated != name:
-                text = text.replace(name, translated)
+    def choose(self, names: Sequence[str], language: Language) -> str | None:
+        """One of a road's names (local, English and reference together) for a driver of that language."""
+        proper = [name for name in names if not _REFERENCE.match(name)]
+        if not proper:
+            return names[0] if names else None
+        if language == "en":
+            translated = next((self._english[name] for name in proper if name in self._english), None)
+            return translated or next((name for name in proper if name.isascii()), proper[0])
+        return next((name for name in proper if not name.isascii()), proper[0])
+
+    def tidy(self, text: str, groups: Sequence[Sequence[str]], language: Language) -> str:
+        """Guidance with each group of names, which Valhalla writes joined by strokes, cut to the one to be said."""
+        for names in sorted(
+            {tuple(group) for group in groups if group}, key=lambda group: (-len("/".join(group)), group)
+        ):
+            chosen = self.choose(names, language)
+            if chosen is not None:
+                text = text.replace("/".join(names), chosen)
         return text
 
 
@@ -115,13 +166,10 @@ def read_answer(answer: object, request: RouteRequest, names: RoadNames) -> tupl
     try:
         trips = [answer["trip"], *(alternate["trip"] for alternate in answer.get("alternates", ()))]
         routes = [_read_trip(trip, request.language, names) for trip in trips[: 1 + max(0, request.alternatives)]]
-        vias = _characteristic_roads(trips[: len(routes)])
+        vias = _characteristic_roads(trips[: len(routes)], request.language, names)
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise BadAnswer(STAGE, f"unexpected answer of Valhalla: {error!r}") from error
-    return tuple(
-        _with_via(route, None if via is None else names.translate(via, request.language))
-        for route, via in zip(routes, vias, strict=True)
-    )
+    return tuple(replace(route, via=via) for route, via in zip(routes, vias, strict=True))
 
 
 def read_error(text: str, code: int | None = None) -> BackendError:
@@ -145,18 +193,21 @@ def _read_trip(trip: Mapping[str, Any], language: Language, names: RoadNames) ->
         geometry.extend(points[1:] if geometry else points)
         for step in leg["maneuvers"]:
             index = offset + int(step["begin_shape_index"])
-            streets = [str(s) for s in step.get("begin_street_names") or step.get("street_names") or ()]
-            spoken = [*streets, *(str(s) for s in step.get("street_names") or ()), *_sign_texts(step)]
+            groups = [
+                [str(name) for name in step.get("begin_street_names") or ()],
+                [str(name) for name in step.get("street_names") or ()],
+                *([str(element["text"]) for element in elements] for elements in step.get("sign", {}).values()),
+            ]
             number = int(step["type"])
             maneuvers.append(
                 Maneuver(
-                    instruction=_tidy(names.translate_in(str(step["instruction"]), spoken, language)),
+                    instruction=_one_stop(names.tidy(str(step["instruction"]), groups, language)),
                     position=geometry[index],
                     begin_index=index,
                     distance_m=float(step["length"]) * 1000,
                     duration_s=float(step["time"]),
                     kind=MANEUVER_KINDS[number] if 0 <= number < len(MANEUVER_KINDS) else "none",
-                    street=names.translate(streets[0], language) if streets else None,
+                    street=names.choose(groups[0] or groups[1], language),
                 )
             )
     summary = trip["summary"]
@@ -171,26 +222,25 @@ def _read_trip(trip: Mapping[str, Any], language: Language, names: RoadNames) ->
     )
 
 
-def _sign_texts(step: Mapping[str, Any]) -> list[str]:
-    return [str(element["text"]) for elements in step.get("sign", {}).values() for element in elements]
-
-
-def _tidy(instruction: str) -> str:
+def _one_stop(instruction: str) -> str:
     """The Japanese guidance doubles its full stops where it joins two phrases."""
     return re.sub(r"。{2,}", "。", instruction)
 
 
-_REFERENCE = re.compile(r"^[A-Z]{0,3}\d+[A-Z]?$")
+_REFERENCE = re.compile(r"^(?=.{1,6}$)[A-Z]{0,3}\d*[A-Z]?$")
+"""246, E1A, C2, B: the number of a road, not its name"""
 
 
-def _characteristic_roads(trips: Sequence[Mapping[str, Any]]) -> list[str | None]:
+def _characteristic_roads(trips: Sequence[Mapping[str, Any]], language: Language, names: RoadNames) -> list[str | None]:
     """For each trip the road a driver would tell it by: long on this trip, short on the others, expressways first."""
-    lengths = [_road_lengths(trip) for trip in trips]
+    lengths = [_road_lengths(trip, language, names) for trip in trips]
     vias: list[str | None] = []
     for index, roads in enumerate(lengths):
         others = [other for at, other in enumerate(lengths) if at != index]
 
-        def distinct(road: str, roads: Mapping[str, float] = roads, others: Sequence[Mapping[str, float]] = others) -> float:
+        def distinct(
+            road: str, roads: Mapping[str, float] = roads, others: Sequence[Mapping[str, float]] = others
+        ) -> float:
             return roads[road] - max((other.get(road, 0.0) for other in others), default=0.0)
 
         ranked = sorted(roads, key=lambda road: (-distinct(road), road))
@@ -199,29 +249,15 @@ def _characteristic_roads(trips: Sequence[Mapping[str, Any]]) -> list[str | None
     return vias
 
 
-def _road_lengths(trip: Mapping[str, Any]) -> dict[str, float]:
+def _road_lengths(trip: Mapping[str, Any], language: Language, names: RoadNames) -> dict[str, float]:
     roads: dict[str, float] = {}
     for leg in trip["legs"]:
         for step in leg["maneuvers"]:
-            names = [str(name) for name in step.get("street_names") or ()]
-            spoken = [name for name in names if not _REFERENCE.match(name)] or names
-            if spoken:
+            road = names.choose([str(name) for name in step.get("street_names") or ()], language)
+            if road is not None:
                 weight = 1.5 if step.get("highway") or step.get("toll") else 1.0
-                roads[spoken[0]] = roads.get(spoken[0], 0.0) + weight * float(step["length"])
+                roads[road] = roads.get(road, 0.0) + weight * float(step["length"])
     return roads
-
-
-def _with_via(route: Route, via: str | None) -> Route:
-    return Route(
-        geometry=route.geometry,
-        distance_m=route.distance_m,
-        duration_s=route.duration_s,
-        maneuvers=route.maneuvers,
-        has_toll=route.has_toll,
-        has_highway=route.has_highway,
-        via=via,
-        language=route.language,
-    )
 
 
 def decode_polyline6(encoded: str) -> list[Position]:
@@ -413,9 +449,7 @@ class RouteLine:
         span = self._metres[at + 1] - self._metres[at]
         part = (metres - self._metres[at]) / span if span > 0 else 0.0
         a, b = self._points[at], self._points[at + 1]
-        return Position(
-            a.latitude + part * (b.latitude - a.latitude), a.longitude + part * (b.longitude - a.longitude)
-        )
+        return Position(a.latitude + part * (b.latitude - a.latitude), a.longitude + part * (b.longitude - a.longitude))
 
     def heading_at(self, metres: float) -> float:
         """Direction of travel there, degrees."""
@@ -461,11 +495,13 @@ class RouteLine:
             bx, by = (b.longitude - position.longitude) * lon_m, (b.latitude - position.latitude) * lat_m
             dx, dy = bx - ax, by - ay
             square = dx * dx + dy * dy
-            part = min(1.0, max(0.0, -(ax * dx + ay * dy) / square)) if square > 0 else 0.0
+            length = self._metres[at + 1] - self._metres[at]
+            earliest = min(1.0, max(0.0, (after_m - self._metres[at]) / length)) if length > 0 else 0.0
+            part = min(1.0, max(earliest, -(ax * dx + ay * dy) / square)) if square > 0 else 0.0
             off = math.hypot(ax + part * dx, ay + part * dy)
             if off < best_off:
                 best_off = off
-                best = self._metres[at] + part * (self._metres[at + 1] - self._metres[at])
+                best = self._metres[at] + part * length
         return best, best_off
 
     def remaining_at(self, metres: float) -> tuple[float, float]:

@@ -26,6 +26,19 @@ from backends.readings import Readings, kana_to_romaji
 TABLES: Final = Path(__file__).parent
 PREFECTURES: Final = ("東京都", "神奈川県", "千葉県", "埼玉県", "山梨県", "静岡県", "茨城県")
 
+_PREFIXES: Final = {
+    "新": "シン", "武蔵": "ムサシ", "京急": "ケイキュウ", "京成": "ケイセイ", "箱根": "ハコネ", "上総": "カズサ", "相模": "サガミ", "片瀬": "カタセ",
+    "東京": "トウキョウ", "横浜": "ヨコハマ", "川崎": "カワサキ", "千葉": "チバ", "西武": "セイブ", "東武": "トウブ", "圏央": "ケンオウ", "湾岸": "ワンガン",
+}  # fmt: skip
+_SUFFIXES: Final = {
+    "西": "ニシ",
+    "東": "ヒガシ",
+    "南": "ミナミ",
+    "北": "キタ",
+    "中央": "チュウオウ",
+    "公園": "コウエン",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -138,7 +151,15 @@ class _Reader:
         return self._table.get(name) or self._readings.reading(name)
 
     def english(self, name: str) -> str:
-        return english_name(self.kana(name))
+        """新横浜 → "Shin-Yokohama", 小田原西 → "Odawara-Nishi": parts that stand apart in Latin letters."""
+        kana = self.kana(name)
+        for part, sound in _PREFIXES.items():
+            if name.startswith(part) and kana.startswith(sound) and len(kana) > len(sound) + 1:
+                return f"{english_name(sound)}-{english_name(kana[len(sound) :])}"
+        for part, sound in _SUFFIXES.items():
+            if len(name) > 2 and name.endswith(part) and kana.endswith(sound):
+                return f"{english_name(kana[: -len(sound)])}-{english_name(sound)}"
+        return english_name(kana)
 
 
 def english_name(kana: str) -> str:
@@ -259,7 +280,9 @@ def _municipalities(
         longitude = sum(p.longitude for p in where) / len(where)
         middle = min(where, key=lambda p: p.distance_to(Position(latitude, longitude)))
         found.append(
-            Municipality(city, reading, _municipality_english(city, reading), prefecture, middle, people.get(city, 30_000))
+            Municipality(
+                city, reading, _municipality_english(city, reading), prefecture, middle, people.get(city, 30_000)
+            )
         )
     return tuple(found)
 
@@ -269,7 +292,12 @@ def _municipality_english(city: str, reading: str) -> str:
     if parts and "シ" in reading:
         town, _, ward = reading.partition("シ")
         return f"{english_name(ward.removesuffix('ク'))} Ward, {english_name(town)}"
-    for suffix, sounds, english in (("市", "シ", " City"), ("区", "ク", " City"), ("町", "マチ|チョウ", " Town"), ("村", "ムラ", " Village")):
+    for suffix, sounds, english in (
+        ("市", "シ", " City"),
+        ("区", "ク", " City"),
+        ("町", "マチ|チョウ", " Town"),
+        ("村", "ムラ", " Village"),
+    ):
         if city.endswith(suffix):
             return english_name(re.sub(f"(?:{sounds})$", "", reading)) + english
     return english_name(reading)

@@ -7,6 +7,7 @@ oneway carriageways each, ramps to the streets at interchanges, ramps between ca
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 from collections import defaultdict
@@ -241,7 +242,7 @@ def _lay_main_roads(network: Network, facts: Facts, anchors: Sequence[_Anchor], 
 
     for road in facts.main_roads:
         stops = [grid.nearest(metres(position, network.origin)) for position in road.via]
-        for a, b in zip(stops, stops[1:], strict=False):
+        for a, b in itertools.pairwise(stops):
             urban = grid.dense(vertices[a].point)
             lay(a, b, _main_tags(road.name, road.name_en, road.ref, road.road_class, road.speed_kmh, urban))
     for a, b in _gabriel_edges(vertices, grid):
@@ -283,7 +284,12 @@ class _Grid:
 
     def around(self, point: Point, rings: int) -> list[int]:
         i, j = self._key(point)
-        return [at for di in range(-rings, rings + 1) for dj in range(-rings, rings + 1) for at in self._cells.get((i + di, j + dj), ())]
+        return [
+            at
+            for di in range(-rings, rings + 1)
+            for dj in range(-rings, rings + 1)
+            for at in self._cells.get((i + di, j + dj), ())
+        ]
 
     def nearest(self, point: Point) -> int:
         for rings in (1, 3, 40):
@@ -350,16 +356,29 @@ def _bridges(vertices: Sequence[_Vertex], joined: _UnionFind) -> Iterator[tuple[
         )
 
 
-_PRACTICAL: Final = {"trunk": (50, 28, 60, 46), "primary": (50, 25, 50, 42), "secondary": (40, 22, 50, 38), "tertiary": (40, 20, 40, 32)}
+_PRACTICAL: Final = {
+    "trunk": (50, 28, 60, 46),
+    "primary": (50, 25, 50, 42),
+    "secondary": (40, 22, 50, 38),
+    "tertiary": (40, 20, 40, 32),
+}
 """class → (limit, usual speed) in dense areas, then outside, km/h: signals are not modelled one by one"""
 
 
-def _main_tags(name: str, name_en: str, ref: str | None, road_class: str, speed: int | None, urban: bool) -> dict[str, str]:
+def _main_tags(
+    name: str, name_en: str, ref: str | None, road_class: str, speed: int | None, urban: bool
+) -> dict[str, str]:
     limits = _PRACTICAL[road_class]
     limit, usual = limits[:2] if urban else limits[2:]
     if speed is not None:
         limit, usual = speed, speed - 5
-    tags = {"highway": road_class, "name": name, "name:en": name_en, "maxspeed": str(limit), "maxspeed:practical": str(usual)}
+    tags = {
+        "highway": road_class,
+        "name": name,
+        "name:en": name_en,
+        "maxspeed": str(limit),
+        "maxspeed:practical": str(usual),
+    }
     if ref:
         tags["ref"] = ref
     return tags
@@ -398,7 +417,8 @@ def _lay_road(network: Network, a: _Vertex, b: _Vertex, tags: dict[str, str]) ->
 class _Sea:
     def __init__(self, origin: Position) -> None:
         self._rings = [
-            [metres(Position(latitude, longitude), origin) for longitude, latitude in ring] for ring in (_TOKYO_BAY, _SAGAMI_BAY)
+            [metres(Position(latitude, longitude), origin) for longitude, latitude in ring]
+            for ring in (_TOKYO_BAY, _SAGAMI_BAY)
         ]
 
     def covers(self, point: Point) -> bool:
@@ -409,7 +429,8 @@ class _Sea:
         length = math.dist(a, b)
         steps = max(2, round(length / 200))
         wet = sum(
-            self.covers((a[0] + (b[0] - a[0]) * at / steps, a[1] + (b[1] - a[1]) * at / steps)) for at in range(1, steps)
+            self.covers((a[0] + (b[0] - a[0]) * at / steps, a[1] + (b[1] - a[1]) * at / steps))
+            for at in range(1, steps)
         )
         return wet * length / steps > 700
 
@@ -493,7 +514,7 @@ def _lay_carriageway(
         exits[stop.name, stop.kind].append(_Exit(leaves[at], joins[at], curve.heading(at), road))
         leave = leaves[at]
         if leave is not None and stop.kind in ("IC", "JCT"):
-            suffix = ("出口", "") if stop.kind == "IC" else ("ジャンクション", " Junction")
+            suffix = ("", "") if stop.kind == "IC" else ("ジャンクション", " Junction")
             network.node_tags[leave] = {
                 "highway": "motorway_junction",
                 "name": stop.name + suffix[0],
@@ -517,12 +538,15 @@ def _expressway_tags(road: Expressway) -> dict[str, str]:
     }
 
 
-def _link_tags(roads: Iterable[Expressway], destination: str | None) -> dict[str, str]:
+def _link_tags(roads: Iterable[Expressway], destination: tuple[str, str]) -> dict[str, str]:
     toll = any(road.toll for road in roads)
-    tags = {"highway": "motorway_link" if toll else "trunk_link", "oneway": "yes", "maxspeed": "40", "toll": "yes" if toll else "no"}
-    if destination:
-        tags["destination"] = destination
-    return tags
+    tags = {
+        "highway": "motorway_link" if toll else "trunk_link",
+        "oneway": "yes",
+        "maxspeed": "40",
+        "toll": "yes" if toll else "no",
+    }
+    return tags | {"destination": destination[0], "destination:en": destination[1]}
 
 
 def _lay_ramps(network: Network, point: ExpresswayPoint, at_point: Sequence[_Exit]) -> None:
@@ -531,9 +555,12 @@ def _lay_ramps(network: Network, point: ExpresswayPoint, at_point: Sequence[_Exi
         return
     for carriageway in at_point:
         if carriageway.leave is not None:
-            network.ways.append(Street((carriageway.leave, corner), _link_tags([carriageway.road], point.name)))
+            network.ways.append(
+                Street((carriageway.leave, corner), _link_tags([carriageway.road], (point.name, point.name_en)))
+            )
         if carriageway.join is not None:
-            network.ways.append(Street((corner, carriageway.join), _link_tags([carriageway.road], carriageway.road.name)))
+            onto = (carriageway.road.name, carriageway.road.name_en)
+            network.ways.append(Street((corner, carriageway.join), _link_tags([carriageway.road], onto)))
 
 
 def _join_roads(network: Network, at_point: Sequence[_Exit]) -> None:
@@ -543,7 +570,7 @@ def _join_roads(network: Network, at_point: Sequence[_Exit]) -> None:
                 continue
             turn = abs((target.heading - origin.heading + math.pi) % (2 * math.pi) - math.pi)
             if turn <= math.radians(155):  # nobody turns back in a junction
-                tags = _link_tags([origin.road, target.road], target.road.name)
+                tags = _link_tags([origin.road, target.road], (target.road.name, target.road.name_en))
                 straight = origin.join is None or turn < math.radians(35)
                 tags["maxspeed"] = str(min(60, target.road.speed_kmh)) if straight else "40"
                 network.ways.append(Street((origin.leave, target.join), tags))

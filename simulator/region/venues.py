@@ -6,6 +6,7 @@ numbers of real sights (`demo_attributes`). Telephone numbers are of blocks that
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +24,36 @@ AREA_CODES: Final = {
     "東京都": "03", "神奈川県": "045", "千葉県": "043", "埼玉県": "048", "山梨県": "0554", "静岡県": "0550", "茨城県": "0297",
 }  # fmt: skip
 RESORTS: Final = frozenset(
-    "箱根湯本 塔ノ沢 大平台 宮ノ下 小涌谷 彫刻の森 強羅 上強羅 早雲山 湯河原 真鶴 熱海 来宮 小田原 鎌倉 長谷 片瀬江ノ島 江ノ島 逗子 三崎口 鶴巻温泉 "
-    "高尾山口 奥多摩 浜金谷 御殿場 相模湖 川越 桜木町".split()
+    [
+        "箱根湯本",
+        "塔ノ沢",
+        "大平台",
+        "宮ノ下",
+        "小涌谷",
+        "彫刻の森",
+        "強羅",
+        "上強羅",
+        "早雲山",
+        "湯河原",
+        "真鶴",
+        "熱海",
+        "来宮",
+        "小田原",
+        "鎌倉",
+        "長谷",
+        "片瀬江ノ島",
+        "江ノ島",
+        "逗子",
+        "三崎口",
+        "鶴巻温泉",
+        "高尾山口",
+        "奥多摩",
+        "浜金谷",
+        "御殿場",
+        "相模湖",
+        "川越",
+        "桜木町",
+    ]
 )
 """stations where people go for the day or the night, beyond what their lines say"""
 
@@ -313,7 +342,15 @@ class _Venues:
         hub = station.lines >= 4
         weights = [float(style.weight) for style in self._styles]
         if resort:
-            lift = {"ryokan": 14.0, "onsen": 8.0, "resort_hotel": 6.0, "minshuku": 4.0, "souvenirs": 8.0, "local_food": 8.0, "sweets": 8.0}
+            lift = {
+                "ryokan": 14.0,
+                "onsen": 8.0,
+                "resort_hotel": 6.0,
+                "minshuku": 4.0,
+                "souvenirs": 8.0,
+                "local_food": 8.0,
+                "sweets": 8.0,
+            }
             weights = [lift.get(style.genre or "", weight) for style, weight in zip(self._styles, weights, strict=True)]
         count = 1 + (dice.random() < 0.5) + 2 * (station.lines - 1) + (16 if resort else 0)
         chosen = [style for style in self._styles if style.at_hubs] if hub else []
@@ -374,7 +411,7 @@ def _budget(style: Style, dice: random.Random) -> int | None:
     if high == 0:
         return None
     # Cheap is more common than dear.
-    return round((low + (high - low) * dice.random() ** 1.7) / 50) * 50
+    return round((low + (high - low) * math.pow(dice.random(), 1.7)) / 50) * 50
 
 
 def _band(style: Style | None, budget: int | None) -> PriceBand | None:
@@ -397,12 +434,26 @@ def _parking(style_kind: str, urban: bool, dice: random.Random) -> tuple[Parking
         fee = None if free else dice.choice(fee_steps)
         return Parking("free" if free else "paid", True, 0, dice.randrange(2, 90), fee, vacancy, VACANCY_AT), True
     if roll < (0.65 if urban else 0.82):
-        return Parking("paid", False, dice.randrange(40, 320, 20), dice.randrange(5, 60), dice.choice(fee_steps), vacancy, VACANCY_AT), True
+        return Parking(
+            "paid",
+            False,
+            dice.randrange(40, 320, 20),
+            dice.randrange(5, 60),
+            dice.choice(fee_steps),
+            vacancy,
+            VACANCY_AT,
+        ), True
     return None, False if roll < 0.95 else None
 
 
 def _equip(
-    place: Place, budget: int | None, style: Style | None, dice: random.Random, *, urban: bool, rating_floor: float = 2.7
+    place: Place,
+    budget: int | None,
+    style: Style | None,
+    dice: random.Random,
+    *,
+    urban: bool,
+    rating_floor: float = 2.7,
 ) -> Place:
     kind = place.kind
     parking, has_parking = _parking(kind, urban, dice)
@@ -417,14 +468,24 @@ def _equip(
         budget_yen=budget,
         parking=parking,
         has_parking=has_parking,
-        wifi=dice.choice(("free", "free", "free", "none") if hotel else ("free", "none", "none", "paid")) if rated else None,
+        wifi=dice.choice(("free", "free", "free", "none") if hotel else ("free", "none", "none", "paid"))
+        if rated
+        else None,
         cards=chance(0.95 if hotel or dear else 0.7) if rated else None,
         wheelchair=chance(0.5),
         child_friendly=chance(0.25 if place.genres[:1] in (("bar",), ("izakaya",)) else 0.65) if rated else None,
         non_smoking=chance(0.8) if dining or hotel else None,
         private_room=chance(0.6 if dear else 0.25) if dining else None,
-        on_site_restaurant=chance({"business_hotel": 0.5, "hostel": 0.2, "simple_lodging": 0.2}.get(place.genres[0], 0.9)) if hotel else None,
-        charging_kw=float(dice.choice((3, 6, 25, 50, 90, 150))) if kind == "charging" else dice.choice((3.0, 6.0, 50.0)) if (hotel or kind == "parking") and chance(0.2) else None,
+        on_site_restaurant=chance(
+            {"business_hotel": 0.5, "hostel": 0.2, "simple_lodging": 0.2}.get(place.genres[0], 0.9)
+        )
+        if hotel
+        else None,
+        charging_kw=float(dice.choice((3, 6, 25, 50, 90, 150)))
+        if kind == "charging"
+        else dice.choice((3.0, 6.0, 50.0))
+        if (hotel or kind == "parking") and chance(0.2)
+        else None,
     )
 
 
