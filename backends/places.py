@@ -1,14 +1,12 @@
 """The places of the installed map: one SQLite file, read by many, written by `build_places` only.
 
-    places    one row a place: its JSON, and beside it the columns conditions look at; x, y, z is the position on the
-              unit sphere, so that distance is plain arithmetic inside SQL
-    box       R*Tree: latitude, longitude and, as third dimension, the kind
-    names     every key of every name (spelling, reading, Latin; `readings.py`)
-    grams     FTS5 over the bigrams of the spelling and the reading (FTS5's own trigrams find nothing for two letters)
-    spans     opening hours, each different week once, as rows to be asked for a minute of the week
-    genres    which place has which genre
-
-Totals are exact up to 1,000 and stop there: nobody is told "1,204 places", and counting on costs time.
+data      one row a place: its JSON; id and address beside it
+keys      the keys of its name (spelling, reading, Latin; `readings.py`); `names` finds places by a whole key,
+grams     FTS5 over their bigrams (FTS5's own trigrams find nothing for two letters), `address_grams` over addresses'
+box       R*Tree of the positions, for whoever reads the file with SQL alone
+columns   what conditions look at, as arrays ordered by kind and by cells of 0.01°: loaded once (80 bytes a place),
+          so that any mix of conditions over a million places is a few milliseconds of arithmetic, and totals exact
+spans     opening hours, each different week once, as rows to be asked for a minute of the week
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from backends.errors import BackendError, BackendTimeout, BackendUnavailable, NotFound
 from backends.model import (
@@ -45,55 +43,52 @@ from backends.model import (
 )
 from backends.readings import NameKeys, Readings, fold, is_latin, kana_to_romaji, latin_key, reading_key, romaji_to_kana
 
-SCHEMA_VERSION = 1
-TOTAL_CAP = 1_000
-"""totals are exact up to here"""
+SCHEMA_VERSION = 2
+NAME_CAP = 1_000
+"""a search by name ranks and counts at most so many places, the nearest ones; without a name totals are exact"""
 STATION_RADIUS_M = 800
 """ten minutes' walk: "near the station" for places that do not say which station is theirs"""
+PARK_SEARCH_M = 2_000
+"""how far from a place other car parks are known"""
 _STAGE = "places"
 _T = TypeVar("_T")
+Rows: TypeAlias = Any
+"""numpy array of int64: indices into the columns"""
 
 _CANDIDATES = 4_000
-"""how many rows a name search looks at before ranking"""
 _FUZZY_CUTOFF = 62.0
 _QUALITY_RANK: dict[MatchQuality, int] = {"exact": 0, "reading": 1, "part": 2, "fuzzy": 3, "attributes": 4}
-_KINDS_WITH_OWN_PARKING = frozenset({"parking"})
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE kinds (number INTEGER PRIMARY KEY, kind TEXT NOT NULL UNIQUE);
-CREATE TABLE places (
-    n INTEGER PRIMARY KEY, kind INTEGER NOT NULL, x REAL NOT NULL, y REAL NOT NULL, z REAL NOT NULL,
-    lat REAL NOT NULL, lon REAL NOT NULL,
-    rating REAL, price INTEGER, budget INTEGER, own_parking INTEGER, fee TEXT, park_m INTEGER, fee_yen INTEGER,
-    vacancy INTEGER, wifi TEXT, cards INTEGER, wheelchair INTEGER, child_friendly INTEGER, non_smoking INTEGER,
-    private_room INTEGER, on_site_restaurant INTEGER, charging_kw REAL, hours INTEGER,
-    prefecture TEXT, city TEXT, city_bare TEXT, station TEXT, address TEXT, id TEXT NOT NULL
-);
 CREATE TABLE data (n INTEGER PRIMARY KEY, json TEXT NOT NULL);
+CREATE TABLE ids (id TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE addresses (n INTEGER PRIMARY KEY, address TEXT NOT NULL);
 CREATE TABLE keys (n INTEGER PRIMARY KEY, folded TEXT, reading TEXT, latin TEXT);
-CREATE VIRTUAL TABLE box USING rtree(n, south, north, west, east, kind_low, kind_high);
+CREATE VIRTUAL TABLE box USING rtree(n, south, north, west, east);
 CREATE TABLE names (key TEXT, n INTEGER, what INTEGER, PRIMARY KEY (key, what, n)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE grams USING fts5(
     gram, content='', columnsize=0, detail=none, tokenize="unicode61 remove_diacritics 0");
 CREATE TABLE gram_counts (gram TEXT PRIMARY KEY, places INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE weeks (hours INTEGER PRIMARY KEY, week TEXT NOT NULL UNIQUE);
+CREATE VIRTUAL TABLE address_grams USING fts5(
+    gram, content='', columnsize=0, detail=none, tokenize="unicode61 remove_diacritics 0");
 CREATE TABLE spans (day INTEGER, opens INTEGER, closes INTEGER, hours INTEGER,
     PRIMARY KEY (day, opens, closes, hours)) WITHOUT ROWID;
-CREATE TABLE genres (genre TEXT, n INTEGER, PRIMARY KEY (genre, n)) WITHOUT ROWID;
+CREATE TABLE codes (what TEXT, text TEXT, code INTEGER, PRIMARY KEY (what, text)) WITHOUT ROWID;
 CREATE TABLE phones (digits TEXT, n INTEGER, PRIMARY KEY (digits, n)) WITHOUT ROWID;
-"""
-_INDEXES = """
-CREATE UNIQUE INDEX places_id ON places (id);
-CREATE INDEX places_rating ON places (kind, rating DESC);
-CREATE INDEX places_city ON places (city_bare, kind);
-CREATE INDEX places_prefecture ON places (prefecture, kind);
-CREATE INDEX places_station ON places (station, kind);
-CREATE INDEX genres_of ON genres (n, genre);
+CREATE TABLE columns (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NULL) WITHOUT ROWID;
 """
 
 _SPELLING, _READING, _LATIN = 0, 1, 2
 _PRICE = {"low": 0, "middle": 1, "high": 2}
+_FEE = {"free": 0, "paid": 1}
+_WIFI = {"none": 0, "free": 1, "paid": 2}
+_FLAGS = ("on_site_restaurant", "cards", "wheelchair", "child_friendly", "non_smoking", "private_room")
+_UNKNOWN = -1
+_GENRES_PER_COLUMN = 62
+_CELLS_PER_DEGREE = 100
+_CELLS_ROUND = 360 * _CELLS_PER_DEGREE + 1
+_CELLS_OF_KIND = _CELLS_ROUND * (180 * _CELLS_PER_DEGREE + 1)
 
 
 # --- a place as JSON and back -----------------------------------------------------------------------------------------
@@ -159,27 +154,18 @@ def build_places(
     os.close(handle)
     temporary = Path(name)
     try:
-        db = sqlite3.connect(temporary)
-        try:
-            db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA page_size=4096;" + _SCHEMA)
+        with contextlib.closing(sqlite3.connect(temporary)) as db:
+            db.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-200000;" + _SCHEMA)
             count = _Builder(db, readings).add(places, progress)
-            _write_meta(db, replace(info, places=count))
-            db.executescript(_INDEXES)
-            db.execute("INSERT INTO grams(grams) VALUES('optimize')")
-            db.execute("ANALYZE")
+            data = asdict(replace(info, places=count)) | {"built_at": info.built_at.isoformat()}
+            db.execute("INSERT INTO meta VALUES ('info', ?)", (json.dumps(data, ensure_ascii=False),))
+            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             db.commit()
-        finally:
-            db.close()
+        temporary.chmod(0o644)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
     return count
-
-
-def _write_meta(db: sqlite3.Connection, info: RegionInfo) -> None:
-    data = asdict(info) | {"built_at": info.built_at.isoformat()}
-    db.execute("INSERT INTO meta VALUES ('info', ?)", (json.dumps(data, ensure_ascii=False),))
-    db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
 def _read_meta(text: str) -> RegionInfo:
@@ -189,13 +175,24 @@ def _read_meta(text: str) -> RegionInfo:
     return RegionInfo(**data)
 
 
+_DTYPES = {
+    "n": "i4", "kind": "i2", "lat": "f8", "lon": "f8", "rating": "f8", "price": "i1", "budget": "i4", "own_parking": "i1", "fee": "i1",
+    "park_m": "i4", "fee_yen": "i4", "vacancy": "i1", "wifi": "i1", **dict.fromkeys(_FLAGS, "i1"), "charging_kw": "f4", "hours": "i4",
+    "prefecture": "i4", "city": "i4", "city_bare": "i4", "station": "i4",
+}  # fmt: skip
+
+
 class _Builder:
     def __init__(self, db: sqlite3.Connection, readings: Readings) -> None:
+        from array import array
+
         self._db, self._readings = db, readings
-        self._kinds: dict[str, int] = {}
-        self._weeks: dict[str, int] = {}
+        self._codes: dict[str, dict[str, int]] = {}
         self._counts: dict[str, int] = {}
         self._seen: set[str] = set()
+        types = {"i1": "b", "i2": "h", "i4": "i", "f8": "d", "f4": "f"}
+        self._columns: dict[str, Any] = {name: array(types[dtype]) for name, dtype in _DTYPES.items()}
+        self._genres: list[tuple[int, ...]] = []
         self._n = 0
 
     def add(self, places: Iterable[Place], progress: Callable[[int], None] | None) -> int:
@@ -212,86 +209,158 @@ class _Builder:
                     progress(self._n)
         self._write(batch)
         db = self._db
-        db.executemany("INSERT INTO kinds VALUES (?, ?)", [(number, kind) for kind, number in self._kinds.items()])
-        db.executemany("INSERT INTO weeks VALUES (?, ?)", [(number, week) for week, number in self._weeks.items()])
         db.executemany("INSERT INTO gram_counts VALUES (?, ?)", sorted(self._counts.items()))
+        db.executemany(
+            "INSERT INTO codes VALUES (?, ?, ?)",
+            [(what, text, code) for what, codes in self._codes.items() for text, code in codes.items()],
+        )
+        for name, values in self._ordered().items():
+            db.execute("INSERT INTO columns VALUES (?, ?, ?)", (name, values.dtype.str, values.tobytes()))
         return self._n
 
     def _write(self, batch: Sequence[Place]) -> None:
-        rows, boxes, data, spelt, names, grams, genres, phones = [], [], [], [], [], [], [], []
+        boxes, data, ids, spelt, names, grams, phones, addresses, address_grams = [], [], [], [], [], [], [], [], []
         for place in batch:
             self._n += 1
             n = self._n
-            kind = self._kinds.setdefault(place.kind, len(self._kinds) + 1)
             keys = self._readings.name_keys(place.name, kana=place.name_kana, name_en=place.name_en)
-            rows.append(self._row(n, kind, place))
+            self._append(n, place)
             at = place.position
-            boxes.append((n, at.latitude, at.latitude, at.longitude, at.longitude, kind, kind))
+            boxes.append((n, at.latitude, at.latitude, at.longitude, at.longitude))
             data.append((n, place_to_json(place)))
+            ids.append((place.id, n))
             spelt.append((n, *keys))
             names += [(key, n, what) for key, what in sorted(_name_rows(place, keys)) if key]
             of_place = _grams(keys.folded) | _grams(keys.reading) | _grams(keys.latin)
             for gram in of_place:
                 self._counts[gram] = self._counts.get(gram, 0) + 1
             grams.append((n, " ".join(sorted(of_place))))
-            genres += [(genre, n) for genre in dict.fromkeys(place.genres)]
             if place.phone:
                 phones.append((_digits(place.phone), n))
-        db = self._db
-        db.executemany(f"INSERT INTO places VALUES ({','.join('?' * 30)})", rows)
-        db.executemany("INSERT INTO box VALUES (?,?,?,?,?,?,?)", boxes)
-        db.executemany("INSERT INTO data VALUES (?,?)", data)
-        db.executemany("INSERT INTO keys VALUES (?,?,?,?)", spelt)
-        db.executemany("INSERT OR IGNORE INTO names VALUES (?,?,?)", names)
-        db.executemany("INSERT INTO grams (rowid, gram) VALUES (?,?)", grams)
-        db.executemany("INSERT INTO genres VALUES (?,?)", genres)
-        db.executemany("INSERT OR IGNORE INTO phones VALUES (?,?)", phones)
+            address = fold(place.address or "")
+            if address:
+                addresses.append((n, address))
+                address_grams.append((n, " ".join(sorted(_grams(address)))))
+        for sql, rows in (
+            ("box VALUES (?,?,?,?,?)", boxes),
+            ("data VALUES (?,?)", data),
+            ("ids VALUES (?,?)", ids),
+            ("keys VALUES (?,?,?,?)", spelt),
+            ("names VALUES (?,?,?)", names),
+            ("grams (rowid, gram) VALUES (?,?)", grams),
+            ("phones VALUES (?,?)", phones),
+            ("addresses VALUES (?,?)", addresses),
+            ("address_grams (rowid, gram) VALUES (?,?)", address_grams),
+        ):
+            self._db.executemany(f"INSERT INTO {sql}", rows)
 
-    def _row(self, n: int, kind: int, place: Place) -> tuple[Any, ...]:
+    def _append(self, n: int, place: Place) -> None:
         parking = place.parking
         own: bool | None = place.has_parking
-        if place.kind in _KINDS_WITH_OWN_PARKING or (parking is not None and parking.own):
+        if place.kind == "parking" or (parking is not None and parking.own):
             own = True
-        vacancy = None if parking is None or parking.vacancy is None else parking.vacancy != "full"
-        city = fold(place.city or "") or None
-        return (
-            n,
-            kind,
-            *_on_sphere(place.position),
-            place.position.latitude,
-            place.position.longitude,
-            place.rating,
-            None if place.price is None else _PRICE[place.price],
-            place.budget_yen,
-            own,
-            parking.fee if parking else None,
-            parking.distance_m if parking else None,
-            (0 if parking.fee == "free" else parking.fee_yen_per_hour) if parking else None,
-            vacancy,
-            place.wifi,
-            place.cards,
-            place.wheelchair,
-            place.child_friendly,
-            place.non_smoking,
-            place.private_room,
-            place.on_site_restaurant,
-            place.charging_kw,
-            None if place.hours is None else self._hours(place.hours),
-            _bare_prefecture(place.prefecture),
-            city,
-            _bare_city(city) if city else None,
-            _bare_station(place.nearest_station),
-            fold(place.address or "") or None,
-            place.id,
-        )
+        city = fold(place.city or "")
+        fee_yen = None
+        if parking is not None:
+            fee_yen = 0 if parking.fee == "free" else parking.fee_yen_per_hour
+        row: dict[str, float | None] = {
+            "n": n,
+            "kind": self._code("kind", place.kind),
+            "lat": place.position.latitude,
+            "lon": place.position.longitude,
+            "rating": math.nan if place.rating is None else place.rating,
+            "price": None if place.price is None else _PRICE[place.price],
+            "budget": place.budget_yen,
+            "own_parking": own,
+            "fee": _FEE[parking.fee] if parking else None,
+            "park_m": parking.distance_m if parking else None,
+            "fee_yen": fee_yen,
+            "vacancy": None if parking is None or parking.vacancy is None else parking.vacancy != "full",
+            "wifi": None if place.wifi is None else _WIFI[place.wifi],
+            **{flag: getattr(place, flag) for flag in _FLAGS},
+            "charging_kw": math.nan if place.charging_kw is None else place.charging_kw,
+            "hours": None if place.hours is None else self._hours(place.hours),
+            "prefecture": self._code("prefecture", _bare_prefecture(place.prefecture)),
+            "city": self._code("city", city),
+            "city_bare": self._code("city", _bare_city(city)),
+            "station": self._code("station", _bare_station(place.nearest_station)),
+        }
+        for name, value in row.items():
+            self._columns[name].append(_UNKNOWN if value is None else value)
+        self._genres.append(tuple(code for genre in place.genres if (code := self._code("genre", genre)) is not None))
+
+    def _code(self, what: str, text: str | None) -> int | None:
+        if not text:
+            return None
+        codes = self._codes.setdefault(what, {})
+        return codes.setdefault(text, len(codes))
 
     def _hours(self, hours: OpeningHours) -> int:
+        codes = self._codes.setdefault("hours", {})
         week = json.dumps(hours.week)
-        if week not in self._weeks:
-            number = self._weeks[week] = len(self._weeks) + 1
+        if week not in codes:
+            number = codes[week] = len(codes)
             spans = [(day, opens, closes, number) for day, row in enumerate(hours.week) for opens, closes in row]
             self._db.executemany("INSERT OR IGNORE INTO spans VALUES (?,?,?,?)", spans)
-        return self._weeks[week]
+        return codes[week]
+
+    def _ordered(self) -> dict[str, Any]:
+        """The columns by kind and cell, with what is worked out from them."""
+        import numpy as np
+
+        out = {name: np.array(values, dtype=_DTYPES[name]) for name, values in self._columns.items()}
+        per = _GENRES_PER_COLUMN
+        columns = max(1, math.ceil(len(self._codes.get("genre", ())) / per))
+        bits = np.zeros((columns, self._n), dtype=np.uint64)
+        for i, codes in enumerate(self._genres):
+            for code in codes:
+                bits[code // per, i] |= np.uint64(1 << (code % per))
+        out.update({f"genres{i}": bits[i] for i in range(columns)})
+        out["cell"] = _cells(out["kind"], out["lat"], out["lon"])
+        order = np.argsort(out["cell"], kind="stable")
+        out = {name: np.ascontiguousarray(values[order]) for name, values in out.items()}
+        where = np.zeros(self._n + 1, dtype=np.int32)
+        where[out["n"]] = np.arange(self._n, dtype=np.int32)
+        out["row_of_n"] = where
+        lat, lon = np.radians(out["lat"]), np.radians(out["lon"])
+        out["x"], out["y"], out["z"] = np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)
+        out.update(self._car_parks(out))
+        return out
+
+    def _car_parks(self, columns: Mapping[str, Any]) -> dict[str, Any]:
+        """Metres to the nearest car park of each sort, at most `PARK_SEARCH_M`: infinite beyond."""
+        import numpy as np
+        from scipy.spatial import cKDTree
+
+        points = np.column_stack([columns[axis] for axis in "xyz"]) if self._n else np.zeros((0, 3))
+        parks = columns["kind"] == self._codes.get("kind", {}).get("parking", -2)
+        reach = math.sqrt(_chord2_of(PARK_SEARCH_M))
+        out = {}
+        for fee, of_fee in ((None, parks), *((fee, parks & (columns["fee"] == code)) for fee, code in _FEE.items())):
+            for vacant, chosen in (
+                (None, of_fee),
+                (1, of_fee & (columns["vacancy"] == 1)),
+                (0, of_fee & (columns["vacancy"] == 0)),
+            ):
+                metres = np.full(self._n, np.inf, dtype=np.float32)
+                if chosen.any():
+                    chord, _ = cKDTree(points[chosen]).query(points, distance_upper_bound=reach)
+                    known = np.isfinite(chord)
+                    metres[known] = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, chord[known] / 2))
+                out[_park_column(fee, vacant)] = metres
+        return out
+
+
+def _park_column(fee: str | None, vacant: int | None) -> str:
+    return f"near_park_{fee or 'any'}_{'any' if vacant is None else vacant}"
+
+
+def _cells(kind: Any, lat: Any, lon: Any) -> Any:
+    import numpy as np
+
+    row = np.floor((lat + 90) * _CELLS_PER_DEGREE).astype(np.int64)
+    column = np.floor((lon + 180) * _CELLS_PER_DEGREE).astype(np.int64)
+    return kind.astype(np.int64) * _CELLS_OF_KIND + row * _CELLS_ROUND + column
 
 
 def _name_rows(place: Place, keys: NameKeys) -> set[tuple[str, int]]:
@@ -311,11 +380,6 @@ def _digits(text: str) -> str:
     digits = "".join(c for c in fold(text) if c in "0123456789")
     # +81 3-… is 03-…
     return "0" + digits[2:] if digits.startswith("81") and text.lstrip().startswith(("+", "＋")) else digits
-
-
-def _on_sphere(position: Position) -> tuple[float, float, float]:
-    lat, lon = math.radians(position.latitude), math.radians(position.longitude)
-    return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
 
 
 def _bare_prefecture(text: str | None) -> str | None:
@@ -338,161 +402,9 @@ def _bare_station(text: str | None) -> str | None:
     return key or None
 
 
-# --- searching: the SQL of the conditions -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Where:
-    """Conditions in SQL on the row `p` of places."""
-
-    clauses: tuple[str, ...]
-    values: dict[str, Any]
-
-    @property
-    def sql(self) -> str:
-        return " AND ".join(self.clauses) or "1"
-
-
-def _conditions(query: PlaceQuery) -> _Where:
-    clauses: list[str] = []
-    values: dict[str, Any] = {}
-
-    def add(clause: str, **named: Any) -> None:
-        clauses.append(clause)
-        values.update(named)
-
-    if query.kind is not None:
-        # "+": the optimizer must start from the box or the candidates, not from every place of a kind
-        add("+p.kind = (SELECT number FROM kinds WHERE kind = :kind)", kind=query.kind)
-    for what, genres in (("EXISTS", query.genres), ("NOT EXISTS", query.exclude_genres)):
-        if genres:
-            names = {f"{'g' if what == 'EXISTS' else 'h'}{i}": genre for i, genre in enumerate(genres[:50])}
-            listed = ",".join(":" + name for name in names)
-            add(f"{what} (SELECT 1 FROM genres WHERE genres.n = p.n AND genre IN ({listed}))", **names)
-    if query.exclude_ids:
-        ids = {f"x{i}": place_id for i, place_id in enumerate(query.exclude_ids[:500])}
-        add(f"p.id NOT IN ({','.join(':' + name for name in ids)})", **ids)
-    if query.phone is not None:
-        add("p.n IN (SELECT n FROM phones WHERE digits = :phone)", phone=_digits(query.phone))
-    if query.prefecture is not None:
-        add("p.prefecture = :prefecture", prefecture=_bare_prefecture(query.prefecture))
-    if query.city is not None:
-        _city(query.city, add)
-    if query.area is not None:
-        area = fold(query.area)
-        add("(p.city = :area OR instr(p.address, :area) > 0)", area=area)
-    if query.station is not None:
-        near_station = " OR " + _within("p", "origin", STATION_RADIUS_M) if query.near is not None else ""
-        add(f"(p.station = :station{near_station})", station=_bare_station(query.station))
-    if query.price is not None:
-        add("p.price = :price", price=_PRICE.get(query.price, -1))
-    if query.budget_max_yen is not None:
-        add("p.budget <= :budget", budget=query.budget_max_yen)
-    _parking(query, add)
-    if query.wifi is not None:
-        add("p.wifi IN ('free', 'paid')" if query.wifi == "any" else "p.wifi = :wifi", wifi=query.wifi)
-    if query.rating_min is not None:
-        add("p.rating >= :rating_min", rating_min=query.rating_min)
-    for flag in ("on_site_restaurant", "cards", "wheelchair", "child_friendly", "non_smoking", "private_room"):
-        if getattr(query, flag) is not None:
-            add(f"p.{flag} = :{flag}", **{flag: bool(getattr(query, flag))})
-    if query.charging is not None:
-        charger = "(p.charging_kw > 0 OR p.kind = (SELECT number FROM kinds WHERE kind = 'charging'))"
-        add(charger if query.charging else "p.charging_kw = 0")
-    if query.charging_min_kw is not None:
-        add("p.charging_kw >= :charging_min_kw", charging_min_kw=query.charging_min_kw)
-    if query.open_at is not None:
-        minute, day, yesterday = _week_minute(query.open_at)
-        add(
-            "p.hours IN (SELECT hours FROM spans WHERE day = :day AND opens <= :minute AND closes > :minute"
-            " UNION ALL SELECT hours FROM spans WHERE day = :yesterday AND closes > :minute + 1440)",
-            minute=minute,
-            day=day,
-            yesterday=yesterday,
-        )
-    if query.near is not None:
-        values.update(dict(zip(("ox", "oy", "oz"), _on_sphere(query.near), strict=True)))
-        if query.radius_m is not None:
-            add(_within("p", "origin", query.radius_m))
-    return _Where(tuple(clauses), {name: _bound(value) for name, value in values.items()})
-
-
-def _bound(value: Any) -> Any:
-    """A value SQLite can bind, whatever came in."""
-    if isinstance(value, str):
-        return _storable(value)
-    if isinstance(value, int):
-        return max(-(2**62), min(2**62, value))
-    return value
-
-
-def _city(city: str, add: Callable[..., None]) -> None:
-    key = fold(city)
-    if key in ("東京", "東京都", "tokyo"):
-        # The capital is no municipality: whoever says 東京 means its wards and cities.
-        add("p.prefecture = '東京'")
-    elif key.endswith(("市", "区", "町", "村")) and len(key) > 1:
-        add("p.city = :city", city=key)
-    else:
-        bare = [key, *(key + suffix for suffix in ("区", "町", "村"))]
-        add("p.city_bare IN (:city0, :city1, :city2, :city3)", **{f"city{i}": value for i, value in enumerate(bare)})
-
-
-def _parking(query: PlaceQuery, add: Callable[..., None]) -> None:
-    fee = query.parking if query.parking in ("free", "paid") else None
-    if query.parking == "none":
-        add("p.own_parking = 0")
-        return
-    free_place = "" if query.vacancy is None else f" AND {{row}}.vacancy = {int(query.vacancy)}"
-    if query.parking_within_m is None:
-        if query.parking is not None:
-            add("p.own_parking = 1" + (" AND p.fee = :fee" if fee else ""), **({"fee": fee} if fee else {}))
-        if query.vacancy is not None:
-            add("p.vacancy = :vacancy", vacancy=bool(query.vacancy))
-        return
-    # Its own car park, one known to belong to it, or any car park near enough.
-    within = max(0, query.parking_within_m)
-    fee_sql = " AND {row}.fee = :fee" if fee else ""
-    own = "(p.park_m <= :park_m OR p.own_parking = 1)" + (fee_sql + free_place).format(row="p")
-    degrees = within / 111_000 * 1.02 + 1e-5
-    nearby = (
-        "EXISTS (SELECT 1 FROM box JOIN places c ON c.n = box.n WHERE"
-        " box.kind_low <= (SELECT number FROM kinds WHERE kind = 'parking')"
-        " AND box.kind_high >= (SELECT number FROM kinds WHERE kind = 'parking')"
-        " AND box.north >= p.lat - :park_lat AND box.south <= p.lat + :park_lat"
-        " AND box.east >= p.lon - :park_lat / max(0.05, sqrt(p.x * p.x + p.y * p.y))"
-        " AND box.west <= p.lon + :park_lat / max(0.05, sqrt(p.x * p.x + p.y * p.y))"
-        f" AND {_chord2('c', 'p')} <= :park_chord2" + (fee_sql + free_place).format(row="c") + ")"
-    )
-    add(
-        f"(({own}) OR {nearby})",
-        park_m=within,
-        park_lat=degrees,
-        park_chord2=_chord2_of(within),
-        **({"fee": fee} if fee else {}),
-    )
-
-
-def _chord2(row: str, other: str) -> str:
-    if other == "origin":
-        return f"(({row}.x-:ox)*({row}.x-:ox)+({row}.y-:oy)*({row}.y-:oy)+({row}.z-:oz)*({row}.z-:oz))"
-    return "(" + "+".join(f"({row}.{a}-{other}.{a})*({row}.{a}-{other}.{a})" for a in "xyz") + ")"
-
-
 def _chord2_of(metres: float) -> float:
     """The squared straight line through the unit sphere between points `metres` apart on it."""
-    return float((2 * math.sin(min(math.pi / 2, metres / EARTH_RADIUS_M / 2))) ** 2)
-
-
-def _within(row: str, other: str, metres: float) -> str:
-    return f"{_chord2(row, other)} <= {_chord2_of(max(0.0, metres))!r}"
-
-
-def _week_minute(at: datetime) -> tuple[int, int, int]:
-    """Minute of the day and the rows of the week (7 = public holiday) of the day and of the day before."""
-    yesterday = at - timedelta(days=1)
-    day = 7 if is_holiday(at) else at.weekday()
-    return at.hour * 60 + at.minute, day, 7 if is_holiday(yesterday) else yesterday.weekday()
+    return float((2 * math.sin(min(math.pi / 2, max(0.0, metres) / EARTH_RADIUS_M / 2))) ** 2)
 
 
 def is_holiday(at: datetime) -> bool:
@@ -507,6 +419,82 @@ def _is_holiday(year: int, month: int, day: int) -> bool:
     return bool(jpholiday.is_holiday(datetime(year, month, day).date()))
 
 
+# --- searching: the columns -------------------------------------------------------------------------------------------
+
+
+class _Columns:
+    """The arrays of one file, shared by all threads; read-only."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        import numpy as np
+
+        self._arrays: dict[str, Any] = {
+            name: np.frombuffer(data, dtype=dtype) for name, dtype, data in db.execute("SELECT * FROM columns")
+        }
+        self.codes: dict[str, dict[str, int]] = {}
+        for what, text, code in db.execute("SELECT what, text, code FROM codes WHERE what != 'hours'"):
+            self.codes.setdefault(what, {})[text] = code
+        self.size = len(self._arrays["n"])
+
+    def __getitem__(self, name: str) -> Any:
+        return self._arrays[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._arrays
+
+    def code(self, what: str, text: str | None) -> int:
+        """The number of a word; one that no place has when there is none."""
+        return self.codes.get(what, {}).get(text or "", -2)
+
+    def rows_of(self, numbers: Sequence[int]) -> Rows:
+        import numpy as np
+
+        return self["row_of_n"][np.array(numbers, dtype=np.int64)].astype(np.int64)
+
+    def of_kind(self, kind: str | None) -> Rows:
+        import numpy as np
+
+        if kind is None:
+            return np.arange(self.size, dtype=np.int64)
+        code = self.code("kind", kind)
+        low, high = np.searchsorted(self["cell"], (code * _CELLS_OF_KIND, (code + 1) * _CELLS_OF_KIND))
+        return np.arange(low, high, dtype=np.int64)
+
+    def in_box(self, box: _Box, kind: str | None) -> Rows:
+        """Rows whose cells touch the box: a little more than those inside it."""
+        import numpy as np
+
+        south, north = (math.floor((max(-90.0, min(90.0, v)) + 90) * _CELLS_PER_DEGREE) for v in (box.south, box.north))
+        west, east = (math.floor((max(-180.0, min(180.0, v)) + 180) * _CELLS_PER_DEGREE) for v in (box.west, box.east))
+        kinds = [self.code("kind", kind)] if kind is not None else list(self.codes.get("kind", {}).values())
+        if (north - south + 1) * len(kinds) > 3_000:
+            rows = self.of_kind(kind)
+            lat, lon = self["lat"][rows], self["lon"][rows]
+            return rows[(lat >= box.south) & (lat <= box.north) & (lon >= box.west) & (lon <= box.east)]
+        bands = np.arange(south, north + 1, dtype=np.int64) * _CELLS_ROUND
+        starts = np.concatenate([bands + kind * _CELLS_OF_KIND for kind in kinds]) if kinds else bands[:0]
+        low = np.searchsorted(self["cell"], starts + west, "left")
+        lengths = np.searchsorted(self["cell"], starts + east, "right") - low
+        return (
+            np.repeat(low - np.concatenate(([0], np.cumsum(lengths)[:-1])), lengths) + np.arange(lengths.sum())
+            if len(low)
+            else low.astype(np.int64)
+        )
+
+    def distances(self, rows: Rows, origin: Position) -> Any:
+        """Metres from a point, float64."""
+        import numpy as np
+
+        x, y, z = _on_sphere(origin)
+        chord2 = (self["x"][rows] - x) ** 2 + (self["y"][rows] - y) ** 2 + (self["z"][rows] - z) ** 2
+        return 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(1.0, np.sqrt(chord2) / 2))
+
+
+def _on_sphere(position: Position) -> tuple[float, float, float]:
+    lat, lon = math.radians(position.latitude), math.radians(position.longitude)
+    return math.cos(lat) * math.cos(lon), math.cos(lat) * math.sin(lon), math.sin(lat)
+
+
 @dataclass(frozen=True)
 class _Box:
     south: float
@@ -516,21 +504,176 @@ class _Box:
 
     @classmethod
     def around(cls, centre: Position, metres: float) -> _Box:
-        # A little wide: the R*Tree stores 32-bit numbers.
-        lat = math.degrees(metres / EARTH_RADIUS_M) * 1.0005 + 1e-4
+        lat = math.degrees(min(metres, 2e7) / EARTH_RADIUS_M) * 1.0005 + 1e-6
         lon = lat / max(0.01, math.cos(math.radians(min(89.0, abs(centre.latitude) + lat))))
         return cls(centre.latitude - lat, centre.latitude + lat, centre.longitude - lon, centre.longitude + lon)
 
-    @property
-    def values(self) -> dict[str, float]:
-        return {"south": self.south, "north": self.north, "west": self.west, "east": self.east}
 
+class _Conditions:
+    """The conditions of a query as one filter over rows."""
 
-_IN_BOX = "box.north >= :south AND box.south <= :north AND box.east >= :west AND box.west <= :east"
-_KIND_BOX = (
-    " AND box.kind_low <= (SELECT number FROM kinds WHERE kind = :kind)"
-    " AND box.kind_high >= (SELECT number FROM kinds WHERE kind = :kind)"
-)
+    def __init__(self, db: sqlite3.Connection, columns: _Columns, query: PlaceQuery) -> None:
+        self._db, self._columns, self._query = db, columns, query
+
+    def filter(self, rows: Rows) -> Rows:
+        """The rows that satisfy every condition but `text` and `along`."""
+        for step in (self._region, self._kind, self._attributes, self._parking, self._listed):
+            if not len(rows):
+                break
+            rows = step(rows)
+        return rows
+
+    def _keep(self, rows: Rows, name: str, value: object) -> Rows:
+        return rows[self._columns[name][rows] == value] if len(rows) else rows
+
+    def _region(self, rows: Rows) -> Rows:
+        query, columns = self._query, self._columns
+        if query.near is not None and query.radius_m is not None:
+            rows = rows[columns.distances(rows, query.near) <= query.radius_m]
+        if query.prefecture is not None:
+            rows = self._keep(rows, "prefecture", columns.code("prefecture", _bare_prefecture(query.prefecture)))
+        if query.city is not None:
+            rows = self._city(rows, fold(query.city))
+        if query.area is not None:
+            rows = self._area(rows, fold(query.area))
+        if query.station is not None:
+            fits = columns["station"][rows] == columns.code("station", _bare_station(query.station))
+            if query.near is not None:
+                fits |= columns.distances(rows, query.near) <= STATION_RADIUS_M
+            rows = rows[fits]
+        return rows
+
+    def _city(self, rows: Rows, key: str) -> Rows:
+        import numpy as np
+
+        columns = self._columns
+        if key in ("東京", "東京都", "tokyo"):
+            # The capital is no municipality: whoever says 東京 means its wards and cities.
+            return self._keep(rows, "prefecture", columns.code("prefecture", "東京"))
+        if key.endswith(("市", "区", "町", "村")) and len(key) > 1:
+            return self._keep(rows, "city", columns.code("city", key))
+        wanted = [columns.code("city", key + suffix) for suffix in ("", "区", "町", "村")]
+        return rows[np.isin(columns["city_bare"][rows], wanted)]
+
+    def _area(self, rows: Rows, area: str) -> Rows:
+        """A ward as municipality (渋谷区), or any part of the address."""
+        import numpy as np
+
+        columns = self._columns
+        fits = columns["city"][rows] == columns.code("city", area)
+        match = " AND ".join(_quoted(gram) for gram in sorted(_grams(area))[:40])
+        if len(area) > 1 and match:
+            found = self._db.execute(
+                "SELECT n, address FROM addresses WHERE n IN (SELECT rowid FROM address_grams WHERE address_grams MATCH ?)",
+                (match,),
+            )
+            numbers = [n for n, address in found if area in address]
+            fits |= np.isin(columns["n"][rows], numbers)
+        return rows[fits]
+
+    def _kind(self, rows: Rows) -> Rows:
+        query, columns = self._query, self._columns
+        if query.kind is not None:
+            rows = self._keep(rows, "kind", columns.code("kind", query.kind))
+        if query.genres:
+            rows = rows[self._has_genre(rows, query.genres)]
+        if query.exclude_genres:
+            rows = rows[~self._has_genre(rows, query.exclude_genres)]
+        return rows
+
+    def _has_genre(self, rows: Rows, genres: Sequence[str]) -> Any:
+        import numpy as np
+
+        masks: dict[int, int] = {}
+        for genre in genres:
+            code = self._columns.code("genre", genre)
+            if code >= 0:
+                masks[code // _GENRES_PER_COLUMN] = (
+                    masks.get(code // _GENRES_PER_COLUMN, 0) | 1 << code % _GENRES_PER_COLUMN
+                )
+        fits = np.zeros(len(rows), dtype=bool)
+        for column, mask in masks.items():
+            fits |= (self._columns[f"genres{column}"][rows] & np.uint64(mask)) != 0
+        return fits
+
+    def _attributes(self, rows: Rows) -> Rows:
+        query, columns = self._query, self._columns
+        if query.price is not None:
+            rows = self._keep(rows, "price", _PRICE.get(query.price, -2))
+        if query.budget_max_yen is not None:
+            budget = columns["budget"][rows]
+            rows = rows[(budget >= 0) & (budget <= query.budget_max_yen)]
+        if query.wifi == "any":
+            rows = rows[columns["wifi"][rows] >= 1]
+        elif query.wifi is not None:
+            rows = self._keep(rows, "wifi", _WIFI.get(query.wifi, -2))
+        if query.rating_min is not None:
+            rows = rows[columns["rating"][rows] >= query.rating_min]
+        for flag in _FLAGS:
+            wanted = getattr(query, flag)
+            if wanted is not None:
+                rows = self._keep(rows, flag, int(bool(wanted)))
+        if query.charging is not None:
+            power = columns["charging_kw"][rows]
+            charger = columns["kind"][rows] == columns.code("kind", "charging")
+            rows = rows[(power > 0) | charger if query.charging else (power == 0) & ~charger]
+        if query.charging_min_kw is not None:
+            rows = rows[columns["charging_kw"][rows] >= query.charging_min_kw]
+        if query.open_at is not None:
+            rows = self._open(rows, query.open_at)
+        return rows
+
+    def _open(self, rows: Rows, at: datetime) -> Rows:
+        import numpy as np
+
+        yesterday = at - timedelta(days=1)
+        minute = at.hour * 60 + at.minute
+        found = self._db.execute(
+            "SELECT hours FROM spans WHERE day = :day AND opens <= :minute AND closes > :minute"
+            " UNION SELECT hours FROM spans WHERE day = :yesterday AND closes > :minute + 1440",
+            {
+                "minute": minute,
+                "day": 7 if is_holiday(at) else at.weekday(),
+                "yesterday": 7 if is_holiday(yesterday) else yesterday.weekday(),
+            },
+        )
+        return rows[np.isin(self._columns["hours"][rows], [hours for (hours,) in found])]
+
+    def _parking(self, rows: Rows) -> Rows:
+        query, columns = self._query, self._columns
+        fee = query.parking if query.parking in ("free", "paid") else None
+        vacant = None if query.vacancy is None else int(query.vacancy)
+        if query.parking == "none":
+            return self._keep(rows, "own_parking", 0)
+        own = columns["own_parking"][rows] == 1
+        if query.parking_within_m is not None:
+            distance = columns["park_m"][rows]
+            own |= (distance >= 0) & (distance <= query.parking_within_m)
+        elif query.parking is None:
+            own[:] = True
+        if fee is not None:
+            own &= columns["fee"][rows] == _FEE[fee]
+        if vacant is not None:
+            own &= columns["vacancy"][rows] == vacant
+        if query.parking_within_m is not None:
+            # Its own car park, one known to belong to it, or any car park near enough.
+            own |= columns[_park_column(fee, vacant)][rows] <= query.parking_within_m
+        return rows[own]
+
+    def _listed(self, rows: Rows) -> Rows:
+        import numpy as np
+
+        query, columns = self._query, self._columns
+        if query.exclude_ids:
+            numbers = [n for place_id in query.exclude_ids[:1_000] for (n,) in self._numbers(place_id)]
+            rows = rows[~np.isin(columns["n"][rows], numbers)]
+        if query.phone is not None:
+            found = self._db.execute("SELECT n FROM phones WHERE digits = ?", (_digits(query.phone),))
+            rows = rows[np.isin(columns["n"][rows], [n for (n,) in found])]
+        return rows
+
+    def _numbers(self, place_id: str) -> list[tuple[int]]:
+        return self._db.execute("SELECT n FROM ids WHERE id = ?", (_storable(place_id),)).fetchall()
 
 
 # --- searching: names -------------------------------------------------------------------------------------------------
@@ -546,33 +689,42 @@ class _Named:
 
 
 class _Names:
-    """The name search over one connection."""
+    """The name search over one connection. `narrow` takes numbers of places and gives those worth looking at: the ones
+    that satisfy the query's other conditions, the nearest `NAME_CAP` of them."""
 
-    def __init__(self, db: sqlite3.Connection, readings: Readings) -> None:
-        self._db, self._readings = db, readings
+    def __init__(
+        self, db: sqlite3.Connection, readings: Readings, narrow: Callable[[Sequence[int]], list[int]]
+    ) -> None:
+        self._db, self._readings, self._narrow = db, readings, narrow
 
-    def candidates(self, text: str, near: Position | None) -> tuple[dict[int, _Named], bool]:
-        """Places by name, exact, by reading or in part; when there are none at all, the fuzzy ones (True)."""
-        keys = self._keys(text)
+    def find(self, text: str) -> dict[int, _Named]:
+        """Places by name: exact, by reading or in part; where no name is like that at all, the most similar ones."""
+        keys = self._readings.name_keys(text[:200])
         if not any(keys):
-            return {}, False
+            return {}
         found: dict[int, _Named] = {}
-        for key, what in self._exact_keys(text, keys):
+        anywhere = False
+        for key, what in self._whole(text, keys):
             quality: MatchQuality = "exact" if what == _SPELLING else "reading"
-            for (n,) in self._db.execute(
-                "SELECT n FROM names WHERE key = ? AND what = ? LIMIT ?", (key, what, 5 * _CANDIDATES)
-            ):
+            rows = self._db.execute("SELECT n FROM names WHERE key = ? AND what = ?", (key, what)).fetchall()
+            anywhere = anywhere or bool(rows)
+            for n in self._narrow([n for (n,) in rows]):
                 found.setdefault(n, _Named(n, quality, 1.0 if quality == "exact" else 0.95))
-        for named in self._parts(keys, near):
-            found.setdefault(named.n, named)
-        if found:
-            return found, False
-        return {named.n: named for named in self._fuzzy(keys)}, True
+        for key, what in self._in_part(keys):
+            numbers = self._holding(key)
+            parts = {n: names for n, names in self._keys_of(self._narrow(numbers)).items() if key in names[what]}
+            for n, names in parts.items():
+                found.setdefault(n, _part(n, key, names[what], what))
+            anywhere = (
+                anywhere or bool(parts) or any(key in names[what] for names in self._keys_of(numbers[:300]).values())
+            )
+            if len(found) >= NAME_CAP // 2:
+                break
+        if found or anywhere:
+            return found
+        return {named.n: named for named in self._similar(keys)}
 
-    def _keys(self, text: str) -> NameKeys:
-        return self._readings.name_keys(text[:200])
-
-    def _exact_keys(self, text: str, keys: NameKeys) -> Iterator[tuple[str, int]]:
+    def _whole(self, text: str, keys: NameKeys) -> Iterator[tuple[str, int]]:
         yield keys.folded, _SPELLING
         if is_latin(text):
             yield keys.latin, _LATIN
@@ -582,92 +734,65 @@ class _Names:
         elif keys.reading:
             yield keys.reading, _READING
 
-    def _parts(self, keys: NameKeys, near: Position | None) -> Iterator[_Named]:
-        wanted = [(keys.folded, _SPELLING)]
-        if len(keys.reading) >= 3:
-            wanted.append((keys.reading, _READING))
+    def _in_part(self, keys: NameKeys) -> Iterator[tuple[str, int]]:
+        if keys.folded:
+            yield keys.folded, _SPELLING
+        if len(keys.reading) >= 3 and keys.reading != keys.folded:
+            yield keys.reading, _READING
         if len(keys.latin) >= 5:
-            wanted.append((keys.latin, _LATIN))
-        for key, what in wanted:
-            if not key:
-                continue
-            for n, name in self._holding(key, what, near):
-                place = name.find(key)
-                if place < 0:
-                    continue
-                share = len(key) / len(name)
-                # A name that begins like this is likelier meant than one that has it somewhere.
-                score = 0.6 + 0.2 * share + (0.1 if place == 0 else 0.0) - 0.02 * what
-                yield _Named(n, "part", round(score, 4))
+            yield keys.latin, _LATIN
 
-    def _holding(self, key: str, what: int, near: Position | None) -> list[tuple[int, str]]:
-        grams = _grams(key)
+    def _holding(self, key: str) -> list[int]:
+        """Numbers of places among whose keys are all those bigrams: a few more than hold the key itself."""
         if len(key) == 1:
-            return self._starting(key, what)
-        match = " AND ".join(_quoted(gram) for gram in sorted(grams)[:40])
-        # Names of one place are few: the key rows of a place are reached through the names of the candidates.
-        rows = self._db.execute(
-            "SELECT rowid FROM grams WHERE grams MATCH ? LIMIT ?", (match, _CANDIDATES + 1)
-        ).fetchall()
-        numbers = [row[0] for row in rows]
-        if len(numbers) > _CANDIDATES and near is not None:
-            numbers = self._nearest_matching(match, near) or numbers
-        return self._names_of(numbers, what)
-
-    def _nearest_matching(self, match: str, near: Position) -> list[int]:
-        for metres in (3_000, 12_000, 50_000):
             rows = self._db.execute(
-                "SELECT grams.rowid FROM grams CROSS JOIN places p ON p.n = grams.rowid WHERE grams MATCH :match"
-                " AND p.lat BETWEEN :south AND :north AND p.lon BETWEEN :west AND :east LIMIT :most",
-                {"match": match, "most": _CANDIDATES, **_Box.around(near, metres).values},
-            ).fetchall()
-            if len(rows) >= 20:
-                return [row[0] for row in rows]
-        return []
-
-    def _starting(self, key: str, what: int) -> list[tuple[int, str]]:
-        rows = self._db.execute(
-            "SELECT n, key FROM names WHERE key >= ? AND key < ? AND what = ? LIMIT ?",
-            (key, key + "\U0010ffff", what, _CANDIDATES),
-        )
-        return [(n, name) for n, name in rows]
-
-    def _names_of(self, numbers: Sequence[int], what: int) -> list[tuple[int, str]]:
-        return [(n, name) for n, names in self._all_names(numbers).items() for name in names[what : what + 1] if name]
-
-    def _all_names(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
-        out: dict[int, tuple[str, str, str]] = {}
-        for start in range(0, len(numbers), 900):
-            part = numbers[start : start + 900]
-            rows = self._db.execute(
-                f"SELECT n, folded, reading, latin FROM keys WHERE n IN ({','.join('?' * len(part))})", part
+                "SELECT DISTINCT n FROM names WHERE key >= ? AND key < ? LIMIT ?",
+                (key, key + "\U0010ffff", _CANDIDATES),
             )
-            out.update((n, (folded, reading, latin)) for n, folded, reading, latin in rows)
-        return out
+            return [n for (n,) in rows]
+        counts = self._counts(_grams(key))
+        if len(counts) < len(_grams(key)):
+            return []
+        # Four of the rarest say nearly as much as all.
+        match = " AND ".join(_quoted(gram) for gram, _ in counts[:4])
+        return [n for (n,) in self._db.execute("SELECT rowid FROM grams WHERE grams MATCH ?", (match,)).fetchall()]
 
-    def _fuzzy(self, keys: NameKeys) -> list[_Named]:
-        """Names that share the query's rarest bigrams, ranked by edit distance of spelling, sound and Latin."""
-        grams = sorted(_grams(keys.folded) | _grams(keys.reading) | _grams(keys.latin))[:120]
-        counts = self._db.execute(
-            f"SELECT gram, places FROM gram_counts WHERE gram IN ({','.join('?' * len(grams))}) ORDER BY places", grams
+    def _counts(self, grams: Iterable[str]) -> list[tuple[str, int]]:
+        """The bigrams that occur at all, rarest first."""
+        listed = sorted(grams)[:400]
+        return self._db.execute(
+            f"SELECT gram, places FROM gram_counts WHERE gram IN ({','.join('?' * len(listed))}) ORDER BY places, gram",
+            listed,
         ).fetchall()
-        votes: dict[int, int] = {}
+
+    def _keys_of(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
+        listed = ",".join(str(int(n)) for n in numbers)
+        rows = self._db.execute(f"SELECT n, folded, reading, latin FROM keys WHERE n IN ({listed})")
+        return {n: (folded, reading, latin) for n, folded, reading, latin in rows}
+
+    def _similar(self, keys: NameKeys) -> list[_Named]:
+        """Names that share the query's rarest bigrams, ranked by edit distance of spelling, sound and Latin."""
+        counts = self._counts(_grams(keys.folded) | _grams(keys.reading) | _grams(keys.latin))
+        votes: dict[int, float] = {}
         budget = _CANDIDATES
         for gram, places in counts:
             if votes and places > budget:
                 break
-            rows = self._db.execute("SELECT rowid FROM grams WHERE grams MATCH ? LIMIT ?", (_quoted(gram), budget))
-            for (n,) in rows:
-                votes[n] = votes.get(n, 0) + 1
-            budget = max(200, budget - places)
-        short = sorted(votes, key=lambda n: (-votes[n], n))[:400]
+            for (n,) in self._db.execute(
+                "SELECT rowid FROM grams WHERE grams MATCH ? LIMIT ?", (_quoted(gram), budget)
+            ).fetchall():
+                votes[n] = votes.get(n, 0.0) + 1
+            budget -= places
+        if not votes:
+            return []
+        short = self._narrow(sorted(votes, key=lambda n: (-votes[n], n))[:250])
         return self._rank(keys, short)
 
     def _rank(self, keys: NameKeys, numbers: Sequence[int]) -> list[_Named]:
         from rapidfuzz import fuzz
 
         out = []
-        for n, (folded, reading, latin) in self._all_names(numbers).items():
+        for n, (folded, reading, latin) in self._keys_of(numbers).items():
             score = fuzz.ratio(keys.folded, folded)
             if keys.reading and reading:
                 score = max(score, fuzz.ratio(keys.reading, reading))
@@ -682,262 +807,198 @@ class _Names:
         return [named for named in out if named.score >= best - 0.12]
 
 
+def _part(n: int, key: str, name: str, what: int) -> _Named:
+    # A name that begins like this is likelier meant than one that has it somewhere.
+    score = 0.6 + 0.2 * len(key) / len(name) + (0.1 if name.startswith(key) else 0.0) - 0.02 * what
+    return _Named(n, "part", round(score, 4))
+
+
 def _quoted(gram: str) -> str:
     """A string of FTS5's query language that can only be a string."""
     return '"' + gram.replace('"', '""') + '"'
 
 
-# --- searching: one query over one connection --------------------------------------------------------------------------
+def _storable(text: str) -> str:
+    """Text SQLite can take: half characters (lone surrogates) replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A place that satisfies every condition, before it is read in full."""
-
-    n: int
-    distance_m: float | None
-    quality: MatchQuality = "attributes"
-    score: float = 1.0
-    detour_m: float | None = None
-    progress_m: float = 0.0
-    rating: float = -1.0
-    price: float = math.inf
-    fee_yen: float = math.inf
+# --- searching: one query over one connection -------------------------------------------------------------------------
 
 
-_COLUMNS = "p.n, p.rating, p.price, p.budget, p.fee_yen, p.x, p.y, p.z, p.lat, p.lon"
+@dataclass
+class _Found:
+    """The rows that satisfy a query, with what ranks them; all arrays of one length."""
+
+    rows: Rows
+    distance: Any = None
+    named: Mapping[int, _Named] | None = None
+    """by number of the place"""
+    progress: Any = None
+    """metres along the route"""
+    detour: Any = None
 
 
 class _Search:
-    def __init__(self, db: sqlite3.Connection, readings: Readings, query: PlaceQuery) -> None:
-        self._db, self._readings, self._query = db, readings, query
-        self._where = _conditions(query)
+    def __init__(self, db: sqlite3.Connection, columns: _Columns, readings: Readings, query: PlaceQuery) -> None:
+        self._db, self._columns, self._readings, self._query = db, columns, readings, query
+        self._conditions = _Conditions(db, columns, query)
 
     def page(self) -> PlacePage:
         query = self._query
         offset, limit = max(0, query.offset), max(0, query.limit)
-        if query.text is not None or query.along is not None:
-            rows = sorted(self._rows_in_memory(), key=self._order)
-            return self._read(rows[offset : offset + limit], min(len(rows), TOTAL_CAP))
-        total = self.count()
+        found = self._found()
+        total = len(found.rows)
         if offset >= total or not limit:
             return PlacePage((), total)
-        return self._read(self._rows_in_sql(offset, limit, total), total)
+        chosen = self._ordered(found, offset + limit)[offset : offset + limit]
+        return PlacePage(tuple(self._hit(found, int(i)) for i in chosen), total)
 
     def count(self) -> int:
-        """How many places satisfy the query, at most `TOTAL_CAP`."""
-        query = self._query
-        if query.text is not None or query.along is not None:
-            return min(len(self._rows_in_memory()), TOTAL_CAP)
-        box = _Box.around(query.near, query.radius_m) if query.near and query.radius_m is not None else None
-        return len(self._select("p.n", box, "", TOTAL_CAP))
+        """How many places satisfy the query."""
+        return len(self._found().rows)
 
-    # Names and routes: few candidates, ranked here.
-
-    def _rows_in_memory(self) -> list[_Row]:
-        query = self._query
-        named: dict[int, _Named] | None = None
-        if query.text is not None:
-            named, _ = _Names(self._db, self._readings).candidates(query.text, query.near)
-        met: dict[int, tuple[float, float]] | None = None
-        if query.along is not None:
-            met = self._along(query.along, None if named is None else frozenset(named))
-        numbers = list(met if met is not None else named or ())
-        out = []
-        for row in self._rows_of(numbers) if met is None or named is not None else self._rows_of(numbers, checked=True):
-            n = row[0]
-            match = named[n] if named is not None else None
-            progress, detour = met[n] if met is not None else (0.0, None)
-            base = self._row(row)
-            out.append(
-                replace(
-                    base,
-                    quality=match.quality if match else "attributes",
-                    score=match.score if match else 1.0,
-                    detour_m=detour,
-                    progress_m=progress,
-                )
-            )
-        return out
-
-    def _rows_of(self, numbers: Sequence[int], *, checked: bool = False) -> Iterator[tuple[Any, ...]]:
-        condition = "1" if checked else self._where.sql
-        for start in range(0, len(numbers), 5_000):
-            listed = ",".join(str(int(n)) for n in numbers[start : start + 5_000])
-            yield from self._db.execute(
-                f"SELECT {_COLUMNS} FROM places p WHERE p.n IN ({listed}) AND {condition}", self._where.values
-            )
-
-    def _row(self, row: tuple[Any, ...]) -> _Row:
-        n, rating, price, budget, fee_yen, x, y, z, _lat, _lon = row
-        distance = None
-        if self._query.near is not None:
-            ox, oy, oz = (self._where.values[name] for name in ("ox", "oy", "oz"))
-            chord = math.sqrt((x - ox) ** 2 + (y - oy) ** 2 + (z - oz) ** 2)
-            distance = 2 * EARTH_RADIUS_M * math.asin(min(1.0, chord / 2))
-        unknown_low = -1.0 if self._query.sort == "price_desc" else math.inf
-        money = budget if budget is not None else (unknown_low if price is None else (1_000, 3_000, 8_000)[int(price)])
-        return _Row(
-            n,
-            distance,
-            rating=-1.0 if rating is None else rating,
-            price=money,
-            fee_yen=math.inf if fee_yen is None else fee_yen,
-        )
-
-    def _order(self, row: _Row) -> tuple[float, ...]:
-        query = self._query
-        far = row.distance_m if row.distance_m is not None else 0.0
-        name = (float(_QUALITY_RANK[row.quality]), 0.0 if row.quality == "part" and row.score >= 0.7 else 1.0)
-        if query.sort == "distance":
-            return (far, -row.score, row.n)
-        if query.sort == "rating":
-            return (-row.rating, far, row.n)
-        if query.sort == "price":
-            return (row.price, far, row.n)
-        if query.sort == "price_desc":
-            return (-row.price, far, row.n)
-        if query.sort == "parking_fee":
-            return (row.fee_yen, far, row.n)
-        if query.sort == "detour" and row.detour_m is not None:
-            return (row.detour_m, row.progress_m, row.n)
-        if query.along is not None:
-            return (*name, row.progress_m, row.n)
-        if row.quality == "part" and row.distance_m is not None:
-            return (*name, far, -row.score, row.n)
-        return (*name, -row.score, far, row.n)
-
-    # Along a route.
-
-    def _along(self, line: Sequence[Position], only: frozenset[int] | None) -> dict[int, tuple[float, float]]:
-        """Places within the corridor: number → (metres along the line, metres from it)."""
+    def _found(self) -> _Found:
         import numpy as np
 
-        if not line:
-            return {}
-        corridor = max(0, self._query.corridor_m)
-        lat = np.array([p.latitude for p in line], dtype=np.float64)
-        lon = np.array([p.longitude for p in line], dtype=np.float64)
+        query, columns = self._query, self._columns
+        named: dict[int, _Named] | None = None
+        if query.text is not None:
+            named = _Names(self._db, self._readings, self._narrow).find(query.text)
+            rows = columns.rows_of(sorted(named)) if named else np.zeros(0, dtype=np.int64)
+        elif query.along is not None:
+            rows = np.zeros(0, dtype=np.int64)
+        elif query.near is not None and query.radius_m is not None:
+            rows = columns.in_box(_Box.around(query.near, query.radius_m), query.kind)
+        elif query.phone is not None:
+            found = self._db.execute("SELECT n FROM phones WHERE digits = ?", (_digits(query.phone),)).fetchall()
+            rows = columns.rows_of([n for (n,) in found])
+        else:
+            rows = columns.of_kind(query.kind)
+        if query.along is not None:
+            rows, progress, detour = self._along(query.along, rows if named is not None else None)
+            return _Found(rows, self._distance(rows), named, progress, detour)
+        rows = self._conditions.filter(rows)
+        return _Found(rows, self._distance(rows), named)
+
+    def _distance(self, rows: Rows) -> Any:
+        return None if self._query.near is None else self._columns.distances(rows, self._query.near)
+
+    def _narrow(self, numbers: Sequence[int]) -> list[int]:
+        import numpy as np
+
+        if not len(numbers):
+            return []
+        rows = self._conditions.filter(self._columns.rows_of(numbers))
+        if len(rows) > NAME_CAP:
+            distance = self._distance(rows)
+            rows = rows[:NAME_CAP] if distance is None else rows[np.argpartition(distance, NAME_CAP)[:NAME_CAP]]
+        return [int(n) for n in self._columns["n"][rows]]
+
+    def _along(self, line: Sequence[Position], only: Rows | None) -> tuple[Rows, Any, Any]:
+        """Places within the corridor that satisfy the conditions: rows, metres along the line, metres from it."""
+        import numpy as np
+
+        query, columns = self._query, self._columns
+        none = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)
+        if not line or (only is not None and not len(only)):
+            return none
+        corridor = max(0, query.corridor_m)
+        lat = np.array([p.latitude for p in line] * (2 if len(line) == 1 else 1))
+        lon = np.array([p.longitude for p in line] * (2 if len(line) == 1 else 1))
         metres = math.radians(1) * EARTH_RADIUS_M
-        middle = np.cos(np.radians((lat[:-1] + lat[1:]) / 2)) if len(line) > 1 else np.cos(np.radians(lat))
-        if len(line) == 1:
-            lat, lon = np.repeat(lat, 2), np.repeat(lon, 2)
-        step = np.hypot(np.diff(lat) * metres, np.diff(lon) * metres * middle)
-        start_m = np.concatenate(([0.0], np.cumsum(step)))
-        out: dict[int, tuple[float, float]] = {}
-        for first, last in _chunks(start_m, max(1_500.0, 3.0 * corridor)):
-            a_lat, a_lon, b_lat, b_lon = (
-                lat[first:last],
-                lon[first:last],
-                lat[first + 1 : last + 1],
-                lon[first + 1 : last + 1],
-            )
-            margin = corridor / metres * 1.001 + 1e-4
-            lat_lo, lat_hi = float(min(a_lat.min(), b_lat.min())), float(max(a_lat.max(), b_lat.max()))
-            widest = max(0.01, math.cos(math.radians(min(89.0, max(abs(lat_lo), abs(lat_hi)) + margin))))
-            box = _Box(
-                lat_lo - margin,
-                lat_hi + margin,
-                float(min(a_lon.min(), b_lon.min())) - margin / widest,
-                float(max(a_lon.max(), b_lon.max())) + margin / widest,
-            )
-            rows = self._select("p.n, p.lat, p.lon", box, "", -1)
+        across = metres * np.cos(np.radians((lat[:-1] + lat[1:]) / 2))
+        step = np.hypot(np.diff(lat) * metres, np.diff(lon) * across)
+        start = np.concatenate(([0.0], np.cumsum(step)))
+        parts = []
+        for first, last in _chunks(start, max(1_500.0, 2.0 * corridor)):
+            margin = corridor / metres * 1.001 + 1e-6
+            south, north = float(lat[first : last + 1].min()) - margin, float(lat[first : last + 1].max()) + margin
+            widest = max(0.01, math.cos(math.radians(min(89.0, max(abs(south), abs(north))))))
+            west, east = float(lon[first : last + 1].min()), float(lon[first : last + 1].max())
+            box = _Box(south, north, west - margin / widest, east + margin / widest)
+            rows = columns.in_box(box, query.kind)
             if only is not None:
-                rows = [row for row in rows if row[0] in only]
-            if not rows:
+                rows = np.intersect1d(rows, only)
+            if not len(rows):
                 continue
-            numbers = [row[0] for row in rows]
-            p_lat = np.array([row[1] for row in rows])[:, None]
-            p_lon = np.array([row[2] for row in rows])[:, None]
             # A plane round each place: exact enough within a few kilometres.
-            across = metres * np.cos(np.radians(p_lat))
-            ax, ay = (a_lon - p_lon) * across, (a_lat - p_lat) * metres
-            dx, dy = (b_lon - a_lon) * across, (b_lat - a_lat)[None, :] * metres
+            p_lat, p_lon = columns["lat"][rows][:, None], columns["lon"][rows][:, None]
+            scale = metres * np.cos(np.radians(p_lat))
+            ax, ay = (lon[first:last] - p_lon) * scale, (lat[first:last] - p_lat) * metres
+            dx, dy = np.diff(lon[first : last + 1]) * scale, np.diff(lat[first : last + 1])[None, :] * metres
             squared = dx * dx + dy * dy
             t = np.clip(-(ax * dx + ay * dy) / np.where(squared == 0, 1.0, squared), 0.0, 1.0)
-            distance = np.hypot(ax + t * dx, ay + t * dy)
-            best = distance.argmin(axis=1)
-            for i, n in enumerate(numbers):
-                detour = float(distance[i, best[i]])
-                if detour <= corridor and (n not in out or detour < out[n][1]):
-                    segment = int(best[i])
-                    out[n] = (float(start_m[first + segment] + t[i, segment] * step[first + segment]), detour)
-        return out
+            apart = np.hypot(ax + t * dx, ay + t * dy)
+            best = apart.argmin(axis=1)
+            each = np.arange(len(rows))
+            detour = apart[each, best]
+            progress = start[first + best] + t[each, best] * step[first + best]
+            near = detour <= corridor
+            parts.append((rows[near], progress[near], detour[near]))
+        if not parts:
+            return none
+        rows, progress, detour = (np.concatenate([part[i] for part in parts]) for i in range(3))
+        if not len(rows):
+            return none
+        # Of a place near two stretches the nearer counts.
+        order = np.lexsort((detour, rows))
+        rows, progress, detour = rows[order], progress[order], detour[order]
+        once = np.concatenate(([True], rows[1:] != rows[:-1]))
+        rows, progress, detour = rows[once], progress[once], detour[once]
+        kept = np.isin(rows, self._conditions.filter(rows))
+        return rows[kept], progress[kept], detour[kept]
 
-    # Everything else: ranked by SQL.
+    def _ordered(self, found: _Found, wanted: int) -> Any:
+        """Indices into `found`, best first; only the first `wanted` are in order."""
+        import numpy as np
 
-    def _select(self, columns: str, box: _Box | None, order: str, limit: int, offset: int = 0) -> list[tuple[Any, ...]]:
-        values = {**self._where.values, "limit": limit, "offset": offset}
-        source, condition = "places p", self._where.sql
-        if box is not None:
-            source = "box CROSS JOIN places p ON p.n = box.n"
-            condition = _IN_BOX + (_KIND_BOX if self._query.kind is not None else "") + " AND " + condition
-            values.update(box.values)
-        elif self._query.kind is not None:
-            condition = condition.replace("+p.kind =", "p.kind =")
-        sql = f"SELECT {columns} FROM {source} WHERE {condition} {order} LIMIT :limit OFFSET :offset"
-        return self._db.execute(sql, values).fetchall()
-
-    def _rows_in_sql(self, offset: int, limit: int, total: int) -> list[_Row]:
-        query = self._query
-        near = query.near
-        by_distance = near is not None and query.sort in ("relevance", "distance", "detour")
-        box = _Box.around(near, query.radius_m) if near is not None and query.radius_m is not None else None
-        distance = f", {_chord2('p', 'origin')}" if near is not None else ""
-        if by_distance and near is not None and (total >= TOTAL_CAP or box is None):
-            return [self._row(row) for row in self._nearest(near, offset, limit, total)]
-        if by_distance:
-            order = f"ORDER BY {distance[2:]}, p.n"
-        elif query.sort == "rating":
-            if total >= TOTAL_CAP and box is not None:
-                box = self._many(box)
-            order = f"ORDER BY p.rating DESC{distance}, p.n"
+        query, columns, rows = self._query, self._columns, found.rows
+        far = found.distance if found.distance is not None else np.zeros(len(rows))
+        number = columns["n"][rows]
+        if query.sort == "rating":
+            keys = [-np.nan_to_num(columns["rating"][rows], nan=-1.0), far]
         elif query.sort in ("price", "price_desc"):
-            money = "coalesce(p.budget, CASE p.price WHEN 0 THEN 1000 WHEN 1 THEN 3000 WHEN 2 THEN 8000 END)"
-            order = f"ORDER BY {money} {'ASC' if query.sort == 'price' else 'DESC'} NULLS LAST{distance}, p.n"
+            price, budget = columns["price"][rows], columns["budget"][rows]
+            money = np.where(budget >= 0, budget, np.take((np.inf, 1_000.0, 3_000.0, 8_000.0), price + 1))
+            keys = [money if query.sort == "price" else np.where(np.isinf(money), 0.0, -money), far]
         elif query.sort == "parking_fee":
-            order = f"ORDER BY p.fee_yen ASC NULLS LAST{distance}, p.n"
+            fee = columns["fee_yen"][rows]
+            keys = [np.where(fee >= 0, fee, np.inf), far]
+        elif query.sort == "detour" and found.detour is not None:
+            keys = [found.detour, found.progress]
+        elif query.sort == "distance" and found.distance is not None:
+            keys = [far]
         else:
-            order = "ORDER BY p.n"
-        return [self._row(row) for row in self._select(_COLUMNS, box, order, limit, offset)]
-
-    def _many(self, box: _Box) -> _Box | None:
-        """A place to look for the best rated of very many: the box itself, or the index of ratings when the box holds
-        a good part of the country anyway (the radius stays a condition in both)."""
-        return None if box.north - box.south > 0.5 and self._query.kind is not None else box
-
-    def _nearest(self, near: Position, offset: int, limit: int, total: int) -> list[tuple[Any, ...]]:
-        """The nearest ones, looked for in growing circles, so that few rows are touched where places are dense."""
-        wanted = min(offset + limit, total)
-        order = f"ORDER BY {_chord2('p', 'origin')}, p.n"
-        metres = 250.0
-        while metres < 4_000_000:
-            if self._query.radius_m is not None and metres >= self._query.radius_m:
-                break
-            inside = replace(self._query, radius_m=int(metres))
-            narrowed = _Search(self._db, self._readings, inside)
-            rows = narrowed._select(_COLUMNS, _Box.around(near, metres), order, limit, offset)
-            if len(rows) >= limit or offset + len(rows) >= wanted:
-                # Enough within the circle means that nothing outside it is nearer.
-                return rows
-            metres *= 2.0 if metres < 4_000 or rows else 4.0
-        box = _Box.around(near, self._query.radius_m) if self._query.radius_m is not None else None
-        return self._select(_COLUMNS, box, order, limit, offset)
-
-    def _read(self, rows: Sequence[_Row], total: int) -> PlacePage:
-        hits = []
-        for row in rows:
-            (text,) = self._db.execute("SELECT json FROM data WHERE n = ?", (row.n,)).fetchone()
-            hits.append(
-                PlaceHit(
-                    place=place_from_json(text),
-                    distance_m=row.distance_m,
-                    match=row.quality,
-                    score=row.score,
-                    detour_m=row.detour_m,
+            keys = []
+            if found.named is not None:
+                of = [found.named[int(n)] for n in number]
+                keys.append(
+                    np.array(
+                        [_QUALITY_RANK[m.quality] + (0.5 if m.quality == "part" and m.score < 0.7 else 0.0) for m in of]
+                    )
                 )
-            )
-        return PlacePage(tuple(hits), total)
+                if found.distance is None or any(m.quality == "fuzzy" for m in of):
+                    keys.append(np.array([-m.score for m in of]))
+            keys.append(found.progress if found.progress is not None else far)
+        keys.append(number)
+        index = np.arange(len(rows))
+        first = keys[0]
+        if len(rows) > 4 * wanted + 50:
+            index = index[first <= np.partition(first, wanted)[wanted]]
+        return index[np.lexsort([key[index] for key in reversed(keys)])]
+
+    def _hit(self, found: _Found, i: int) -> PlaceHit:
+        n = int(self._columns["n"][found.rows[i]])
+        (text,) = self._db.execute("SELECT json FROM data WHERE n = ?", (n,)).fetchone()
+        named = found.named[n] if found.named is not None else None
+        return PlaceHit(
+            place=place_from_json(text),
+            distance_m=None if found.distance is None else float(found.distance[i]),
+            match=named.quality if named else "attributes",
+            score=named.score if named else 1.0,
+            detour_m=None if found.detour is None else float(found.detour[i]),
+        )
 
 
 def _chunks(start_m: Any, longest: float) -> Iterator[tuple[int, int]]:
@@ -974,11 +1035,13 @@ class SqlitePlaces:
         self._readings = readings or Readings()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="places")
         self._local = threading.local()
+        self._loading = threading.Lock()
+        self._loaded: tuple[object, _Columns] | None = None
 
     async def search(self, query: PlaceQuery) -> PlacePage:
-        """The page `query.offset`/`query.limit` of the places satisfying every condition. `total` is exact up to
-        `TOTAL_CAP` and stays there. Along a route hits come in the order they are met."""
-        return await self._call(lambda db: _Search(db, self._readings, query).page())
+        """The page `query.offset`/`query.limit` of the places satisfying every condition. `total` is exact,
+        but for names so common that `NAME_CAP` places bear them. Along a route hits come in the order they are met."""
+        return await self._call(lambda db: _Search(db, self._columns(db), self._readings, query).page())
 
     async def find(self, name: str, *, near: Position | None = None, limit: int = 5) -> tuple[PlaceHit, ...]:
         """Places called `name` in any spelling; likeliest first, the nearer of equals first."""
@@ -988,7 +1051,7 @@ class SqlitePlaces:
     async def get(self, place_id: str) -> Place:
         def read(db: sqlite3.Connection) -> Place:
             row = db.execute(
-                "SELECT json FROM places JOIN data ON data.n = places.n WHERE id = ?", (_storable(place_id),)
+                "SELECT json FROM ids JOIN data ON data.n = ids.n WHERE id = ?", (_storable(place_id),)
             ).fetchone()
             if row is None:
                 raise NotFound(_STAGE, "no place of that id")
@@ -1008,7 +1071,8 @@ class SqlitePlaces:
 
         def count(db: sqlite3.Connection) -> dict[str, int]:
             return {
-                name: _Search(db, self._readings, dropped).count() for name, dropped in _each_condition_dropped(query)
+                name: _Search(db, self._columns(db), self._readings, dropped).count()
+                for name, dropped in _each_condition_dropped(query)
             }
 
         return await self._call(count)
@@ -1047,7 +1111,7 @@ class SqlitePlaces:
                 raise BackendTimeout(_STAGE, f"no answer in {self._deadline_s} s") from None
             self._forget()
             raise BackendUnavailable(_STAGE, f"{type(error).__name__}: {error}") from error
-        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        except (OSError, ValueError, TypeError, LookupError, ArithmeticError) as error:
             self._forget()
             raise BackendUnavailable(_STAGE, f"{type(error).__name__}: {error}") from error
 
@@ -1069,6 +1133,13 @@ class SqlitePlaces:
         self._local.db, self._local.stamp = db, stamp
         return db
 
+    def _columns(self, db: sqlite3.Connection) -> _Columns:
+        """The columns of the file this thread has open, shared by the threads."""
+        with self._loading:
+            if self._loaded is None or self._loaded[0] != self._local.stamp:
+                self._loaded = (self._local.stamp, _Columns(db))
+            return self._loaded[1]
+
     def _forget(self) -> None:
         db = getattr(self._local, "db", None)
         self._local.db = self._local.stamp = None
@@ -1088,8 +1159,3 @@ def _each_condition_dropped(query: PlaceQuery) -> Iterator[tuple[str, PlaceQuery
         yield "text", replace(query, text=None)
     if query.along is not None:
         yield "along", replace(query, along=None)
-
-
-def _storable(text: str) -> str:
-    """Text SQLite can take: half characters (lone surrogates) replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
