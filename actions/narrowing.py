@@ -298,11 +298,7 @@ def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[
     kind = turn.first("kind")
     genres = list(turn.all("genre"))
     if genres:
-        current = kind or state.kind
-        chosen = [(current and inventory.within(current, str(e.value), e.text)) or str(e.value) for e in genres]
-        said["genre"] = list(dict.fromkeys(chosen))
-        if kind is None and (owner := inventory.kind_of.get(chosen[0])) is not None:
-            kind = owner
+        kind, said["genre"] = _kind_and_genres(genres, kind, state.kind, turn.language, inventory)
     if kind is not None:
         said["kind"] = kind
     for type_ in ("prefecture", "city", "area", "station"):
@@ -329,6 +325,24 @@ def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[
     return said
 
 
+def _kind_and_genres(
+    genres: list[Entity], kind: str | None, current: str | None, language: Language, inventory: Inventory
+) -> tuple[str | None, list[str]]:
+    """Which kind of place the genres mean, and the genres as that kind has them.
+
+    「温泉のある旅館」, "an inn with a hot spring": the head of the phrase says the kind, in Japanese the last word, in English
+    the first; a kind said outright or under way comes before.
+    """
+    if kind is None:
+        owners = [inventory.kind_of.get(str(g.value)) for g in genres]
+        readable = current is not None and any(inventory.within(current, str(g.value), g.text) for g in genres)
+        head = owners[-1 if language == "ja" else 0]
+        kind = current if current in owners or (readable and head != current) else head
+    fitting = [inventory.within(kind, str(g.value), g.text) for g in genres] if kind else []
+    known = [g for g in fitting if g is not None]
+    return kind, list(dict.fromkeys(known or [str(g.value) for g in genres]))
+
+
 def _starts_anew(turn: Turn, state: SearchState, said: Mapping[str, Value]) -> bool:
     """Whether the turn opens a search instead of going on with the one under way."""
     if state.empty:
@@ -346,6 +360,8 @@ def _starts_anew(turn: Turn, state: SearchState, said: Mapping[str, Value]) -> b
         return True
     context = turn.metadata.get("context") or turn.slots.get("context")
     if context not in OPEN_CONTEXTS:
+        return True
+    if "name" in said and kind is None and context in ("offers_list", "offers_one"):
         return True
     # Both what and where are said again: a whole new request, whatever was on the table.
     what = "genre" in said or ("kind" in said and "genre" not in state.conditions)

@@ -19,6 +19,11 @@ from backends.model import Locality, Position, Route, RouteRequest, SavedPlace
 LOCALITY_TYPES = ("station", "area", "city", "prefecture")
 OPTIONS = ("avoid_tolls", "avoid_highways", "shortest")
 """route options kept for the next routes too"""
+EVENTS: Mapping[str, str] = {
+    "route.set": "set_destination",
+    "route.waypoint_set": "add_waypoint",
+}
+"""sentence said when guidance starts → the event; the others change the route under way"""
 REGISTER_WORDS = re.compile(r"登録|覚えて|\b(register|save|remember)\b", re.IGNORECASE)
 SAME_PLACE_M = 2_000
 """localities of one name nearer than this are one place"""
@@ -73,11 +78,12 @@ class RouteSkill(SearchSkill):
         status = await self.world.navigation.status()
         if not status.get("guiding"):
             raise BackendUnavailable("navigation", "not guiding")
-        now = self.world.clock()
-        saved = SavedPlace("history", target.name, target.position, target.id or None, now)
-        await self.world.memory.put(turn.driver, saved)
+        event = EVENTS.get(key, "change_route")
+        if event == "set_destination":
+            saved = SavedPlace("history", target.name, target.position, target.id or None, self.world.clock())
+            await self.world.memory.put(turn.driver, saved)
         figures = self.figures(turn, status)
-        via = wording.listed([w.name for w in waypoints], turn.language)
+        via = waypoints[-1].name if waypoints else ""
         text = self.say(turn, key, name=target.name, via=via, **figures)
         if options.get("avoid_tolls") and route.has_toll:
             text = join(turn.language, text, self.say(turn, "route.toll_left"))
@@ -95,7 +101,7 @@ class RouteSkill(SearchSkill):
             {"guidance": guidance, "focus": target.to_json(), "search": state.to_json()},
             (
                 Done(
-                    "set_destination",
+                    event,
                     {
                         "name": target.name,
                         "id": target.id,
@@ -202,6 +208,14 @@ def distinct(found: list[Locality]) -> list[Locality]:
     return rivals
 
 
+UNCONFIRMED: Mapping[str, Any] = {"pending": {"kind": "destination_set"}}
+
+
+def unconfirmed(outcome: Outcome) -> Outcome:
+    """A destination set without asking first: a plain no right after it takes it back."""
+    return replace(outcome, slots={**outcome.slots, **UNCONFIRMED})
+
+
 class NavigateAction(RouteSkill):
     """Take me to a named place, home, work, a station, a kind of place."""
 
@@ -219,7 +233,7 @@ class NavigateAction(RouteSkill):
         if goal is not None and not goal.id and _only_broad(turn):
             return self._whereabouts(turn, goal)
         if goal is not None:
-            return await self.guide(turn, goal)
+            return unconfirmed(await self.guide(turn, goal))
         if turn.all("place_name", "kind", "genre", "phone_number") or turn.first("feeling"):
             return await self._searched(turn)
         focus = Focus.from_json(turn.slots.get("focus"))
@@ -257,7 +271,7 @@ class NavigateAction(RouteSkill):
         chosen = apply(SearchState.from_json(found.slots["search"]), [Choose(str(card["id"]), name)])
         return replace(
             outcome,
-            slots={**found.slots, **outcome.slots, "search": chosen.to_json(), "pending": None},
+            slots={**found.slots, **outcome.slots, "search": chosen.to_json(), **UNCONFIRMED},
             done=(*found.done, *outcome.done),
         )
 
@@ -304,7 +318,7 @@ class SetDestinationAction(RouteSkill):
     """Makes what was offered the destination."""
 
     action_name: ClassVar[str] = "action_set_destination"
-    pending_kinds: ClassVar[tuple[str, ...]] = ("set_destination",)
+    pending_kinds: ClassVar[tuple[str, ...]] = ("set_destination", "destination_set")
 
     async def perform(self, turn: Turn) -> Outcome:
         if turn.first("where") in ("home", "work") and REGISTER_WORDS.search(turn.text):
@@ -331,6 +345,12 @@ class SetDestinationAction(RouteSkill):
             if focus is None:
                 return Outcome(self.say(turn, "route.ask_goal"), "asks_place", {"pending": {"kind": "ask_goal"}})
             return await self.guide(turn, focus)
+        if pending["kind"] == "destination_set":
+            await self.world.navigation.cancel()
+            return Outcome(
+                self.say(turn, "route.taken_back"), "asks_place",
+                {"guidance": None, "pending": {"kind": "ask_goal"}}, (Done("cancel_route"),),
+            )  # fmt: skip
         return Outcome(
             self.say(turn, "search.not_that_one"),
             "asks_condition",

@@ -45,6 +45,10 @@ HISTORY_WORDS = re.compile(
     re.IGNORECASE,
 )
 """the wish for destinations set before; understanding has no entity for it"""
+SUPERLATIVE = re.compile(
+    r"一番|いちばん|1番|最も|もっとも|最寄り|最安|最高|\b(most|best|nearest|closest|cheapest|\w{3,}est)\b",
+    re.IGNORECASE,
+)
 FEELING_KINDS: Mapping[str, str] = {"hungry": "restaurant", "tired": "rest_area", "sleepy": "rest_area"}
 QUERY_FIELDS: Mapping[str, tuple[str, ...]] = {
     "genres": ("genre",), "budget_max_yen": ("budget_max",), "parking_within_m": ("parking_within",), "text": ("name",),
@@ -297,7 +301,7 @@ class SearchSkill(Skill):
             return self.inventory.genres_label(held["genre"], turn.language)
         if state.kind:
             return self.inventory.kind_label(state.kind, turn.language)
-        return str(held["phone"]) if "phone" in held else self.say(turn, "what.place")
+        return self.say(turn, "what.phone", phone=held["phone"]) if "phone" in held else self.say(turn, "what.place")
 
     def wishes(self, turn: Turn, state: SearchState) -> str:
         """The wishes in force in words, without place, kind and genre; empty when there are none."""
@@ -504,6 +508,8 @@ class SearchAction(SearchSkill):
             from actions.route import NavigateAction
 
             return await NavigateAction(self.world, self.phrases).perform(turn)
+        if (hit := await self._one_of_those(turn)) is not None:
+            return await self._one(turn, apply(self.state(turn), [choice(hit)]), hit, (), "", "search.chosen")
         state = self.change(turn, self.state(turn))
         if not {"kind", "genre", "name", "phone"} & state.conditions.keys():
             return Outcome(
@@ -511,6 +517,13 @@ class SearchAction(SearchSkill):
                 self.kept(turn, state, pending={"kind": "ask_kind"}), quick_replies=self._quick(turn, "restaurant", "parking", "sight"),
             )  # fmt: skip
         return await self.look(turn, replace(state, offset=0))
+
+    async def _one_of_those(self, turn: Turn) -> PlaceHit | None:
+        """The candidate a bare name points at while a list is on the table."""
+        listed = turn.slots.get("context") in ("offers_list", "asks_condition", "asks_choice")
+        if not listed or not turn.all("place_name") or turn.all("kind", "genre"):
+            return None
+        return named(await self.candidates(turn, self.state(turn)), str(turn.first("place_name")))
 
     async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
         key = "search.ask_kind_again" if yes else "answer.all_right"
@@ -625,14 +638,20 @@ class ChooseAction(SearchSkill):
         state = self.state(turn)
         if (turn.slots.get("pending") or {}).get("kind") == "which_goal":
             return await self._goal(turn, turn.slots["pending"])
-        hit = await self.meant(turn, state)
         pick = turn.first("pick")
-        if hit is None and isinstance(pick, Mapping) and "by" in pick and not state.empty:
-            order = "price_desc" if (pick["by"], pick.get("order")) == ("price", "desc") else str(pick["by"])
+        hit = await self._best_of_all(turn, state, pick) or await self.meant(turn, state)
+        if hit is None and isinstance(pick, Mapping) and not state.empty and (order := _sort_key(pick)) is not None:
             return await self.look(turn, apply(state, [Sort(order)]))
         if hit is None:
             focus = Focus.from_json(turn.slots.get("focus"))
-            if focus is not None and focus.id and not turn.all("ordinal", "number", "place_name"):
+            pointed = focus is not None and not turn.all("ordinal", "number", "place_name")
+            if pointed and (turn.slots.get("pending") or {}).get("kind") == "destination_set":
+                from actions.route import SetDestinationAction
+
+                return await SetDestinationAction(self.world, self.phrases).resolve_pending(
+                    turn, turn.slots["pending"], True
+                )
+            if pointed and focus is not None and focus.id:
                 place = await self.world.places.get(focus.id)
                 return await self._chosen(turn, state, PlaceHit(place, None))
             changed = self.change(turn, state)
@@ -658,6 +677,17 @@ class ChooseAction(SearchSkill):
                 return await AddWaypointAction(self.world, self.phrases).add(turn, focus)
             return await SetDestinationAction(self.world, self.phrases).guide(turn, focus)
         return await self._one(turn, changed, hit, (), "", "search.chosen")
+
+    async def _best_of_all(self, turn: Turn, state: SearchState, pick: Any) -> PlaceHit | None:
+        """「一番近いところ」 means all that was found, 「近い方」 only those read out."""
+        if not isinstance(pick, Mapping) or not SUPERLATIVE.search(turn.text) or not state.shown:
+            return None
+        order = _sort_key(pick)
+        ground = await resolve(self.world, turn, state) if order else None
+        if order is None or ground is None or isinstance(ground, Missing):
+            return None
+        page, _ = await self._search(to_query(replace(state, sort=order, offset=0), ground, limit=1), ground, state)
+        return page.hits[0] if page.hits else None
 
     async def _goal(self, turn: Turn, pending: Mapping[str, Any]) -> Outcome:
         """One of several stations or towns of one name, asked about before guiding there."""
@@ -701,6 +731,18 @@ class UndoAction(SearchSkill):
                 self.say(turn, "undo.start"), "asks_slot", self.kept(turn, before, pending={"kind": "ask_kind"})
             )
         return await self.look(turn, replace(before, chosen=None), self.say(turn, "undo.done"))
+
+
+def _sort_key(pick: Mapping[str, Any]) -> str | None:
+    """The order in which what `pick` means comes first; None when no order of the places has it first."""
+    match pick.get("by"), pick.get("order"):
+        case ("price", "desc"):
+            return "price_desc"
+        case ("rating", _):
+            return "rating"
+        case ("distance" | "price" | "parking_fee" as by, "asc" | None):
+            return str(by)
+    return None
 
 
 def choice(hit: PlaceHit) -> Choose:

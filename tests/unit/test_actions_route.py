@@ -70,6 +70,16 @@ async def test_a_name_that_is_certain_is_set_at_once(language: Any, text: str) -
     assert talk.head_unit.destination is not None
 
 
+async def test_no_right_after_takes_it_back_and_yes_says_it_again() -> None:
+    talk = await to_tower()
+    reply = await talk.say(AffirmAction, "うん、そこで", "affirm")
+    assert reply.text.startswith("東京タワーを目的地に設定しました。")
+    talk = await to_tower()
+    reply = await talk.say(DenyAction, "いや、違う", "deny")
+    assert (reply.text, reply.done) == ("取り消しました。どちらへ行きますか。", (Done("cancel_route"),))
+    assert talk.head_unit.route is None
+
+
 async def test_part_of_a_name_is_offered_first() -> None:
     talk = Talk()
     reply = await talk.say(NavigateAction, "タワーまで", "navigate_to", place_name="タワー")
@@ -150,6 +160,7 @@ async def test_a_stop_on_the_way() -> None:
     reply = await talk.say(ChooseAction, "安いほう", "choose_option", pick={"by": "price", "order": "asc"})
     assert reply.text.startswith("宮下公園駐車場を経由地に追加しました。東京タワーまで")
     assert talk.head_unit.name == "東京タワー"
+    assert [d.name for d in reply.done] == ["add_waypoint"]
     assert talk.head_unit.waypoints == (near(SHIBUYA, 450),)
     assert [w["name"] for w in talk.slots["guidance"]["waypoints"]] == ["宮下公園駐車場"]
 

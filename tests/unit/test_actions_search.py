@@ -159,6 +159,25 @@ async def test_choosing(said: str, entities: dict[str, Any], chosen: str) -> Non
     assert talk.conditions == {"genre": ["italian"], "kind": "restaurant", "station": "渋谷駅"}
 
 
+async def test_the_nearest_of_all_is_not_the_nearest_of_those_read_out() -> None:
+    talk = Talk()
+    await talk.say(SearchAction, "近くのレストラン", "search_place", kind="restaurant", where="here")
+    pick = {"by": "rating", "order": "desc"}
+    assert (await talk.say(ChooseAction, "評価の高い方", "choose_option", pick=pick)).text.startswith(
+        "トラットリア青山ですね。"
+    )
+    assert (await talk.say(ChooseAction, "一番評価の高いところ", "choose_option", pick=pick)).text.startswith(
+        "オステリア松濤ですね。"
+    )
+
+
+async def test_a_bare_name_from_the_list_is_a_choice() -> None:
+    talk = await italian()
+    reply = await talk.say(SearchAction, "松濤のオステリア", "search_place", place_name="オステリア")
+    assert reply.text.startswith("オステリア松濤ですね。")
+    assert "name" not in talk.conditions
+
+
 async def test_a_number_that_was_not_offered_is_asked_again() -> None:
     talk = await italian()
     reply = await talk.say(ChooseAction, "5番", "choose_option", ordinal=5)

@@ -91,6 +91,12 @@ def test_words_with_two_meanings_are_read_in_the_kind_under_way() -> None:
     }  # fmt: skip
 
 
+def test_the_head_of_a_phrase_says_the_kind() -> None:
+    inn = {"kind": "hotel", "genre": ["onsen_inn"]}
+    springs, lodging = Entity("genre", "onsen", text="温泉"), Entity("genre", "onsen_inn", text="温泉旅館")
+    assert conditions(turn("search_place", "none", springs, lodging)) == inn
+
+
 def test_another_kind_drops_the_wishes_and_keeps_the_city() -> None:
     assert conditions(
         SAPPORO_HOTEL,
