@@ -294,6 +294,9 @@ class Amounts:
                     continue
                 entity, value, role = made
                 start, end = match.span()
+                if entity == "people" and language == "en" and match.groupdict().get("n"):
+                    # "a private room for six people": the room is a condition of its own.
+                    start = match.start("n")
                 while end > start and text[end - 1] == " ":
                     end -= 1
                 found.append(Found(start, end, entity, value, role, priority))

@@ -59,6 +59,8 @@ class Cue:
     """drop, exclude, replaced"""
     side: str
     """left: the mention stands before the cue; right: after it"""
+    any: bool = False
+    """the cue says that any will do, not that none is needed"""
 
 
 class Conditions:
@@ -124,7 +126,7 @@ class Conditions:
                     continue
                 value: str = name
                 concession = self._fee[language]["concession"].match(text, match.end())
-                if name == "paid" and concession:
+                if name == "paid" and (concession or language == "en" and _CONCEDED_EN.search(text[: match.start()])):
                     value = "any"
                 start, end = match.start(), match.end()
                 if value == "any" and concession:
@@ -236,6 +238,9 @@ class Conditions:
                     continue
                 if cue.kind == "replaced" and mention.found is None:
                     continue
+                if cue.kind == "replaced" and language == "en" and mention.found and mention.found.entity in _EXCLUDABLE:
+                    roles[id(mention.found)] = "exclude"
+                    continue
                 if mention.found:
                     removed.add(id(mention.found))
                 drops.extend(_drops(mention, cue))
@@ -283,11 +288,11 @@ class Conditions:
             others = [Cue(m.start(), m.end(), "replaced", "left") for m in self._replaced_ja.finditer(text)]
             others += [Cue(m.start(), m.end(), "exclude", "left") for m in self._exclude_ja.finditer(text)]
             cues += [c for c in others if not any(k.start < c.end and c.start < k.end for k in cues)]
-            cues += [Cue(m.start(), m.end(), "drop", "right") for m in _PREFIX_JA.finditer(text)]
+            cues += [Cue(m.start(), m.end(), "drop", "right", True) for m in _PREFIX_JA.finditer(text)]
         else:
             cues += [Cue(m.start(), m.end(), "replaced", "right") for m in self._replaced_en.finditer(text)]
             excludes = [Cue(m.start(), m.end(), "exclude", "right") for m in self._exclude_en.finditer(text)]
-            befores = [Cue(m.start(), m.end(), "drop", "right") for m in self._drop_before.finditer(text) if m.end() > m.start()]
+            befores = [Cue(m.start(), m.end(), "drop", "right", m[0].startswith(("any", "what", "which"))) for m in self._drop_before.finditer(text) if m.end() > m.start()]
             afters = [Cue(m.start(), m.end(), "drop", "left") for m in self._drop_after.finditer(text)]
             for more in (befores, excludes, afters):
                 for cue in more:
@@ -350,7 +355,7 @@ class Conditions:
         if language == "ja":
             if gap not in ("", "の"):
                 return []
-        elif len(gap) > 24 or boundary.search(gap) or re.search(r",|\b(?:is|are|want|need|have|has|find|show|or near|near|in|with|to|at)\b", gap) and cue.kind != "drop":
+        elif len(gap) > 24 or boundary.search(gap) or re.search(r",|\b(?:is|are|want|need|have|has|find|show)\b", gap) and cue.kind != "drop":
             return []
         elif re.search(r"\b(?:but|near|want|find|show|then)\b", gap):
             return []
@@ -358,6 +363,10 @@ class Conditions:
             return []
         if text[cue.start : cue.end] == "any" and not _ANY_EN.search(text, cue.start):
             return []
+        if nearest.found and nearest.found.entity == "kind" and len(after) > 1:
+            # "I don't need the hotel to have parking": the condition is meant, not its place.
+            if re.fullmatch(r" (?:to have|that has|with|having|to offer|to be|to come with)(?: an?| the| its)? ", text[nearest.end : after[1].start]):
+                nearest = after[1]
         chosen = [nearest, *(m for m in live if m is not nearest and (m.start, m.end) == (nearest.start, nearest.end))]
         index = live.index(nearest)
         while index + 1 < len(live) and join.fullmatch(text[live[index].end : live[index + 1].start]):
@@ -387,6 +396,7 @@ class Conditions:
         return False
 
 
+_CONCEDED_EN = re.compile(r"\b(?:(?:don'?t|do not|wouldn'?t) mind|happy to|willing to|(?:ok|okay|fine|good) with|can|could|prepared to)(?: have to| having to)? $")
 _JOIN_JA = re.compile(fold_kana(r"(?:、|・|や|と|とか|も|および|及び|または|か|とも|,|&|\+|・|かつ|だったり|、それと|、そして|にも|だとか|やら|/|、あと|に|の有無や|が無料で|も、)?(?:、)?"))
 _JOIN_EN = re.compile(r" ?(?:,|and|or|and the|or the|nor|&|/|, and|, or|and a|or a)? ?(?:the |a |an )?")
 _PREDICATE_JA = re.compile(fold_kana(r"あれば|あって|使えて|できて|利用(?:でき|出来)|無料|お願い|ほしい|欲しい|ください|下さい|探し|、.*、|がいい|が良い|でも.*で"))
@@ -438,10 +448,12 @@ def _labels(text: str, value: Mention, topic: Mention) -> bool:
 
 def _drops(mention: Mention, cue: Cue) -> list[Found]:
     start, end = min(mention.start, cue.start), max(mention.end, cue.end)
+    # "any restaurant", 「どんなレストランでも」 leave the genre open.
+    any_kind = cue.side == "right" and cue.any
     found = []
     for key in mention.keys:
         value = _DROP_KEY.get(key, key)
-        if key == "kind" and mention.found and mention.found.value == "restaurant":
+        if key == "kind" and mention.found and mention.found.value == "restaurant" and mention.end - mention.start >= 5 and not any_kind:
             # 「レストランはなくてもいい」: the hotel needs none.
             value = "on_site_restaurant"
         elif key == "kind" and mention.found and mention.found.value in ("parking", "charging"):

@@ -46,7 +46,7 @@ _FIXED_OPEN = {
         (re.compile(r"\b(?:open(?:s)? (?:really |pretty |very |until |till )?late(?: at night)?|open until late|late[- ]night|stays? open late|open later)\b"), {"hour": 23}),
         (re.compile(r"\bopen(?:s)? (?:really |pretty |very )?early\b"), {"hour": 6}),
         (re.compile(r"\b(?:(?:still |currently |presently )?open (?:right now|now|at the moment|currently|at this (?:time|hour)|already)|(?:still|currently|presently) open|now open|open(?= (?:restaurants?|places?|shops?|stores?|ones?|pharmac|gas)))\b"), "now"),
-        (re.compile(r"\b(?:(?:still )?open (?:when|by the time|once|at the time|on) (?:i|we|arrival)?(?: get there| arrive|'?ll arrive| get to| reach)?(?: there)?|open (?:at|on|upon) (?:my |our )?arrival)\b"), "arrival"),
+        (re.compile(r"\b(?:(?:still )?open (?:when|by the time|once|at the time|before) (?:i|we)(?: get there| arrive|'?ll arrive|'?ll get there|'?ll be there| get to| reach| are there)?(?: there)?|open (?:at|on|upon) (?:my |our )?arrival)\b"), "arrival"),
     ),
 }  # fmt: skip
 _PARKING_FROM_JA = re.compile(fold_kana(r"駐車場(?:まで|から|が|は)?(?:の距離が?)?(?:、)?$"))
@@ -57,7 +57,10 @@ _KIND_EN = re.compile(r"(?:find|show|search|looking for|look for|need|get|neares
 _COND_EN = re.compile(r"(?:with|has|have|having|offers?|offering|include|includes|including|where|and|plus|also|provides?|must have|that's got|got|of|without|also|there(?:'s| is|s)|free|want|need|like|is|be|or)(?: (?:its|their|own|a|some|any|free|paid|customer|good|enough|an|on-site|onsite|on site|the|place to|ample|plenty of|lots of|complimentary|available|to have|at least))*$")
 _HAS_AFTER_JA = re.compile(fold_kana(r"(?:の|が|も)?(?:ある|あった|あります|あって|有る|使え(?:る)?|利用できる|付いて(?:い)?る|付き|できる)(?:って|と)?(?:言って(?:い|まし)?た|いって(?:い)?た|聞いた|書いて(?:い)?た|話して(?:い)?た|の|という|仰って(?:い)?た|おっしゃって(?:い)?た)?(?:ほう|方(?!が(?:い|良|よ))|やつ|の(?=に|で|を|が|にし))"))
 _HAS_BEFORE_EN = re.compile(r"\b(?:the )?(?:one|option|place|restaurant|hotel|shop|choice)s? (?:that |which )?(?:with|has|had|having|have|you said (?:has|had)|offers?|offering|you mentioned with|that's got|said to have|accepts?|takes?)(?: (?:a|the|free|its own|some|own|on-site))*(?: |$)$")
-_KINDS_BY_TOPIC = {"parking": "parking", "charging": "charging"}
+_FALSE_THERE = re.compile(r"(?:\b(?:is|are|was|were|isn't|aren't|would|will|hi|hello|hey|if) |^)$")
+_ASKED = {"parking": "parking", "wifi": "wifi", "cards": "cards", "wheelchair": "wheelchair", "charging": "charging", "on_site_restaurant": "on_site_restaurant", "vacancy": "vacancy"}  # fmt: skip
+_ASKED_JA = re.compile(fold_kana(r"(?:は|が|も|って|とか)?(?:無料で|ちゃんと)?(?:利用(?:は)?)?(?:あり(?:ます|そう)|ある(?!ところ|所|お?店|と|ほう|方|ので|場所)|ござい|使え(?:ます|る)|ついて(?:い)?(?:ます|る)|付いて(?:い)?(?:ます|る)|用意され|でき(?:ます|る)|(?:ん)?です|何台|いくら|の有無|どう)[^、。]{0,8}?(?:か|の|\?|$)"))
+_ASKED_EN = re.compile(r"\b(?:does|do|did|is|are|has|have|can|will) (?:it|they|there|this|that|the \w+|i|we|you)(?: (?:have|offer|take|accept|provide|got|get|use|be))?(?: (?:any|an?|the|free|paid|its own|their own|good))* *$")
 
 
 class ValueReader:
@@ -142,7 +145,7 @@ class ValueReader:
             n for n in self.amounts.bare_numbers(folded.text, language)
             if not any(n.overlaps(k) for k in [*judged, *closed])
         ]  # fmt: skip
-        everything = [*judged, *closed, *numbers]
+        everything = [*judged, *closed, *numbers, *_asked(folded.text, language, judged, closed)]
         return sorted(everything, key=lambda f: (f.start, f.end, f.entity, str(f.value)))
 
     def _open(self, text: str, language: str, times: list[Found]) -> list[Found]:
@@ -249,8 +252,22 @@ class ValueReader:
             for f in resolve(finds):
                 if any(n.start <= f.start and f.end <= n.end for n in names) and f.entity != "attribute":
                     continue
+                if f.entity == "where" and _FALSE_THERE.search(folded.text[: f.start]) and folded.text[f.start : f.end] == "there":
+                    continue
                 found.append(f)
         return found
+
+
+def _asked(text: str, language: str, judged: list[Found], closed: list[Found]) -> list[Found]:
+    """「駐車場はありますか」, "do they have Wi-Fi": a condition that is also a question. Which of both, the intent decides."""
+    found = []
+    for f in judged:
+        if f.entity not in _ASKED or any(c.entity == "attribute" and c.overlaps(f) for c in closed):
+            continue
+        asked = _ASKED_JA.match(text, f.end) if language == "ja" else _ASKED_EN.search(text[: f.start]) or re.match(r"^is there (?:\w+ )?$", text[: f.start])
+        if asked:
+            found.append(Found(f.start, f.end, "attribute", _ASKED[f.entity], layer="attribute"))
+    return found
 
 
 def topics_as_found(topics: list[tuple[int, int, tuple[str, ...]]]) -> list[Found]:

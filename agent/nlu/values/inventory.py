@@ -107,13 +107,15 @@ def _entry(path: Path, id: str, kind: str, body: Any) -> Entry:
     for listed in forms.values():
         if not isinstance(listed, list) or not all(isinstance(form, str) and form.strip() for form in listed):
             raise InventoryError(f"{where}: forms must be lists of text")
-    english = {label["en"], *forms["en"]}
+    # 「その他」 and "other" are labels, not words for a place.
+    labels = {"ja": [], "en": []} if id == "other" else {"ja": [label["ja"]], "en": [label["en"]]}
+    english = {*labels["en"], *forms["en"]}
     return Entry(
         id,
         kind,
         dict(label),
         {
-            "ja": tuple(dict.fromkeys((label["ja"], *forms["ja"]))),
+            "ja": tuple(dict.fromkeys((*labels["ja"], *forms["ja"]))),
             "en": tuple(sorted(english | {plural(form) for form in english})),
         },
     )

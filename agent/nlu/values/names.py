@@ -16,7 +16,7 @@ from agent.nlu.values.tokens import Token
 
 _QUOTES = re.compile(r"[「『\"“]([^「」『』\"“”]{2,40})[」』\"”]")
 _NEAR_AFTER = re.compile(fold_kana(r"(?:の)?(?:近く|近辺|近所|周辺|付近|あたり|辺り|そば|界隈|まわり|周り)"))
-_INNER = frozenset("・-&'ー ～〜!！.／/×☆★♪+＆’#@")
+_INNER = frozenset("・()-&'ー ～〜!！.／/×☆★♪+＆’#@")
 
 
 class Names:
@@ -100,6 +100,8 @@ class Names:
                 break
             position -= 1
         start = tokens[start_index].start
+        if text[start:end].count("(") != text[start:end].count(")"):
+            start = max(start, text.rfind(")", start, end) + 1 if text[start:end].count(")") > text[start:end].count("(") else text.find("(", start, end) + 1)
         while start < end and text[start] in " ・-、。.,":
             start += 1
         changed = True
@@ -189,7 +191,9 @@ class Names:
             return False
         suffix = next((s for s in self._suffixes if said.endswith(s) and len(said) > len(s)), None)
         if not rest:
-            # 「札幌ドーム」「京都水族館」: a place and a facility grown together.
+            # 「札幌ドーム」「京都水族館」: a place and a facility grown together; 「空港食堂という店」.
+            if strong and suffix and len(inside) >= 2 and not any(f.start <= start and f.end >= end for f in taken):
+                return True
             if suffix is None or not any(places) or any(text[i] in "のでに" for i in range(start, end)):
                 return False
             head = said[: -len(suffix)]
@@ -201,7 +205,7 @@ class Names:
         katakana = [t for t in rest if len(t.surface) >= 3 and all(is_katakana(c) for c in t.surface)]
         latin = [t for t in rest if re.match(r"[A-Za-z]{2,}", t.surface)]
         if strong:
-            return letters >= 2 and (bool(proper or katakana or latin or suffix) or letters >= 4)
+            return letters >= 2 and (bool(proper or katakana or latin or suffix) or letters >= 3)
         head = [t for t in rest if t.start < end - len(suffix)] if suffix else []
         if head and len(inside) >= 2 and (any(t in proper or t in katakana or t in latin for t in head) or len(said) - len(suffix or "") >= 2):
             # 「有名な水族館」 has no other noun; 「松坂屋美術館」 has.
