@@ -11,6 +11,7 @@ the name that lay in the old one; `Undo` takes back everything one turn did.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -43,6 +44,10 @@ EXCLUDABLE = ("genre", "city", "area", "station", "name")
 SEARCH_INTENTS = frozenset({"search_place", "navigate_to", "add_waypoint"})
 OPEN_CONTEXTS = frozenset({"asks_condition", "no_results", "offers_one", "offers_list", "asks_choice", "asks_place"})
 """the search is on the table: a sentence naming the same kind goes on with it"""
+NEARBY = re.compile(
+    r"近|付近|周辺|周り|まわり|辺|あたり|そば|最寄|\b(near\w*|around|close\w*|by|vicinity|area)\b", re.IGNORECASE
+)
+"""words that make a reference (ここ, そちら, うち) a place to search at"""
 HISTORY = 8
 """turns that can be taken back"""
 RELATIVES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -295,7 +300,7 @@ def from_turn(
 def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[str, Value]:
     """The conditions a turn names, by the names of `CONDITIONS`."""
     said: dict[str, Value] = {}
-    kind = turn.first("kind")
+    kind = _kind(turn, state)
     genres = list(turn.all("genre"))
     if genres:
         kind, said["genre"] = _kind_and_genres(genres, kind, state.kind, turn.language, inventory)
@@ -306,7 +311,7 @@ def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[
         if found:
             # The one said last counts: 「渋谷、いや恵比寿で」.
             said[type_] = found[-1].value
-    if (where := turn.first("where")) is not None:
+    if (where := _where(turn, state, kind)) is not None:
         said["where"] = where
     if (near := turn.first("place_name", role="near")) is not None:
         said["near"] = near
@@ -323,6 +328,34 @@ def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[
     if said.get("city") == said.get("area"):
         said.pop("area", None)
     return said
+
+
+def _kind(turn: Turn, state: SearchState) -> str | None:
+    """The kind of place said. 「駐車場のあるイタリアン」 is no car park, 「食事のできるホテル」 no restaurant: what stands beside it as
+    a condition of something else does not count, of several the one under way, else the head of the phrase."""
+    kinds = [str(e.value) for e in turn.all("kind")]
+    others = len(set(kinds)) > 1 or bool(turn.all("genre")) or (turn.intent == "narrow" and state.kind is not None)
+    for equipment in ("parking", "charging"):
+        named = turn.all(equipment) or any(e.value == equipment for e in turn.all("drop"))
+        if state.kind != equipment and (others or named):
+            kinds = [k for k in kinds if k != equipment]
+    if not kinds:
+        return None
+    if state.kind in kinds and turn.intent == "narrow":
+        return state.kind
+    return kinds[-1 if turn.language == "ja" else 0]
+
+
+def _where(turn: Turn, state: SearchState, kind: str | None) -> str | None:
+    """The part of the world a reference means for the search: 「そちらの近く」 does, 「そちらは安いですか」 does not."""
+    found = turn.all("where") or turn.all("where", role="near")
+    if not found:
+        return None
+    where = str(found[-1].value)
+    new_kind = turn.intent in SEARCH_INTENTS and kind is not None and kind != state.kind
+    if where in ("along_route", "destination") or new_kind or NEARBY.search(turn.text) or NEARBY.search(found[-1].text):
+        return where
+    return None
 
 
 def _kind_and_genres(

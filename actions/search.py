@@ -145,7 +145,9 @@ class SearchSkill(Skill):
             pending = {"kind": "save_here", "label": missing.reason.removeprefix("no_")}
             context = "asks_yesno"
         state = replace(state, shown=())
-        text = self.say(turn, f"missing.{missing.reason}", name=missing.name, what=self.what(turn, state))
+        wishes = self.wishes(turn, state)
+        key = "missing.no_map_wishes" if missing.reason == "no_map" and wishes else f"missing.{missing.reason}"
+        text = self.say(turn, key, name=missing.name, wishes=wishes)
         return Outcome(
             join(turn.language, lead, text),
             context,
@@ -330,7 +332,7 @@ class SearchSkill(Skill):
             case "parking_within" | "distance_max":
                 return self.say(turn, f"condition.{name}", distance=wording.distance(float(value), language))
             case "rating_min":
-                return self.say(turn, "condition.rating_min", rating=value)
+                return self.say(turn, "condition.rating_min", rating=f"{float(value):g}")
             case "open_at" if isinstance(value, Mapping):
                 return self.say(turn, "condition.open_time", time=self._time(turn, value))
             case "open_at":
@@ -415,7 +417,7 @@ def picked(hits: Sequence[PlaceHit], pick: Mapping[str, Any]) -> PlaceHit | None
     if pick.get("any"):
         return hits[0]
     if "has" in pick:
-        having = [h for h in hits if has(h, str(pick["has"]), True)]
+        having = [h for h in hits if has(h, str(pick["has"]), pick.get("value", True))]
         return having[0] if having else None
     order = -1.0 if pick.get("order") == "desc" else 1.0
     measured = [(figure, h) for h in hits if (figure := _figure(h, str(pick.get("by")))) is not None]
@@ -548,7 +550,7 @@ def with_feeling(turn: Turn) -> Turn:
         return turn
     implied = [Entity("kind", FEELING_KINDS[feeling])]
     if not any(e.type in PLACES_OF_WORLD or e.type == "place_name" for e in turn.entities):
-        implied.append(Entity("where", "here"))
+        implied.append(Entity("where", "here", text="near here"))
     return replace(turn, entities=(*turn.entities, *implied))
 
 

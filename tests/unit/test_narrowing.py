@@ -52,7 +52,8 @@ def turn(intent: str, context: str = "asks_condition", *extra: Entity, **said: A
         role, _, type_ = key.rpartition("__")
         values = value if isinstance(value, list) else [value]
         entities += [Entity(type_, v, role or None) for v in values]
-    return Turn("", intent, 1.0, (*entities, *extra), "ja", "owner", {}, 0, {"context": context})
+    text = "この近くで" if said.get("where") == "here" else ""
+    return Turn(text, intent, 1.0, (*entities, *extra), "ja", "owner", {}, 0, {"context": context})
 
 
 def after(*turns: Turn, trip: dict[str, str] | None = None) -> SearchState:
@@ -145,6 +146,26 @@ def test_here_takes_the_place_of_a_city_and_the_other_way_round() -> None:
     here = turn("narrow", where="here")
     assert conditions(SAPPORO_HOTEL, here) == {"kind": "hotel", "where": "here"}
     assert conditions(SAPPORO_HOTEL, here, turn("narrow", station="渋谷駅")) == {"kind": "hotel", "station": "渋谷駅"}
+
+
+def test_a_reference_is_only_a_place_to_search_at_when_it_says_so() -> None:
+    """「そちらは安いですか」, 「うちは四人です」 do not move the search."""
+    moved = turn("narrow", where="there", price="low")
+    assert conditions(SAPPORO_HOTEL, moved) == {"city": "札幌", "kind": "hotel", "price": "low"}
+    assert conditions(SAPPORO_HOTEL, turn("search_place", "gives_info", kind="parking", where="there")) == {
+        "kind": "parking", "where": "there",
+    }  # fmt: skip
+
+
+def test_equipment_is_not_what_is_looked_for() -> None:
+    assert conditions(SAPPORO_HOTEL, turn("narrow", kind="parking", parking="free")) == {
+        "city": "札幌", "kind": "hotel", "parking": "free",
+    }  # fmt: skip
+    assert conditions(turn("search_place", "none", kind="parking", genre="italian", parking="any")) == {
+        "genre": ["italian"], "kind": "restaurant", "parking": "any",
+    }  # fmt: skip
+    assert conditions(SAPPORO_HOTEL, turn("narrow", kind=["restaurant", "hotel"], wifi="free"))["kind"] == "hotel"
+    assert conditions(turn("search_place", "none", kind=["restaurant", "hotel"])) == {"kind": "hotel"}
 
 
 def test_a_name_goes_when_a_genre_is_asked_for_instead() -> None:
