@@ -625,6 +625,11 @@ def _bare(entry: _Entry) -> str:
     return entry.name
 
 
+@lru_cache(maxsize=100_000)
+def _latin_of(kana: str) -> str:
+    return latin_key(kana_to_romaji(kana))
+
+
 def _kana_with_suffix(entry: _Entry) -> Iterator[str]:
     if entry.kind == "station":
         yield entry.reading + "エキ"
@@ -636,11 +641,12 @@ def _kana_with_suffix(entry: _Entry) -> Iterator[str]:
 def _entry_keys(entry: _Entry) -> Iterator[tuple[str, int]]:
     """Every key under which a locality is looked up; the wish for a kind (駅, city …) is a filter, not a key."""
     yield fold(entry.name), _SPELLING
-    yield fold(_bare(entry)), _SPELLING
+    if _bare(entry) != entry.name:
+        yield fold(_bare(entry)), _SPELLING
     yield reading_key(entry.reading), _READING
     for kana in _kana_with_suffix(entry):
         yield reading_key(kana), _READING
-    yield latin_key(kana_to_romaji(entry.reading)), _LATIN
+    yield _latin_of(entry.reading), _LATIN
     if entry.name_en and entry.kind not in ("station",):
         yield latin_key(entry.name_en), _LATIN
 
@@ -724,7 +730,7 @@ class _Forms:
             yield kana, _PLAIN if len(kana) >= 4 or famous else _WORD
 
     def _latin(self, entry: _Entry) -> Iterator[tuple[str, int]]:
-        latin = latin_key(kana_to_romaji(entry.reading))
+        latin = _latin_of(entry.reading)
         people = entry.population or 0
         if entry.kind in ("airport", "landmark", "interchange"):
             yield latin_key(entry.name_en or ""), _STRONG

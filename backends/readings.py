@@ -36,6 +36,7 @@ _TO_HIRAGANA = {value: key for key, value in _TO_KATAKANA.items()}
 _MACRONS = {
     ord(vowel): twice for vowel, twice in zip("ōūāēīôû", ("ou", "uu", "aa", "ee", "ii", "ou", "uu"), strict=True)
 }
+_PLAIN_JAPANESE = re.compile(r"[\u3041-\u3096\u30a1-\u30faー\u4e00-\u9fff]+")
 _IS_KANA = re.compile(r"[ァ-ヺー]+")
 
 
@@ -68,11 +69,12 @@ def fold(text: str, *, katakana: bool = False) -> str:
 
 @lru_cache(maxsize=4096)
 def _fold(text: str, katakana: bool) -> str:
-    text = unicodedata.normalize("NFKC", text).casefold()
-    text = _KANA_LONG.sub("ー", text)
-    text = "".join(c for c in text if c == "ー" or unicodedata.category(c)[0] in "LNM")
-    # A combining mark that found no letter to join tells nothing.
-    text = "".join(c for c in text if unicodedata.category(c) != "Mn")
+    if not _PLAIN_JAPANESE.fullmatch(text):
+        text = unicodedata.normalize("NFKC", text).casefold()
+        text = _KANA_LONG.sub("ー", text)
+        text = "".join(c for c in text if c == "ー" or unicodedata.category(c)[0] in "LNM")
+        # A combining mark that found no letter to join tells nothing.
+        text = "".join(c for c in text if unicodedata.category(c) != "Mn")
     text = text.translate(_OLD_KANJI).translate(_SMALL_TO_BIG_IN_NAMES)
     text = _BETWEEN_KANJI_GA.sub("ケ", text)
     text = _BETWEEN_KANJI_NO.sub("の", text)
@@ -283,7 +285,7 @@ class Readings:
         if self._tokenizer is None:
             from sudachipy import Dictionary, SplitMode
 
-            self._tokenizer = Dictionary(dict="small").create(SplitMode.A)
+            self._tokenizer = Dictionary(dict="small").tokenizer(SplitMode.A)
         return self._tokenizer
 
     def tokens(self, text: str) -> tuple[tuple[int, int, tuple[str, ...], str], ...]:
