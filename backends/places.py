@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from backends.errors import BackendError, BackendTimeout, BackendUnavailable, NotFound
 from backends.model import (
@@ -55,7 +55,7 @@ _T = TypeVar("_T")
 Rows: TypeAlias = Any
 """numpy array of int64: indices into the columns"""
 
-_CANDIDATES = 4_000
+_CANDIDATES = 2_500
 _FUZZY_CUTOFF = 62.0
 _QUALITY_RANK: dict[MatchQuality, int] = {"exact": 0, "reading": 1, "part": 2, "fuzzy": 3, "attributes": 4}
 
@@ -679,8 +679,7 @@ class _Conditions:
 # --- searching: names -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Named:
+class _Named(NamedTuple):
     """A place whose name fits."""
 
     n: int
@@ -785,7 +784,7 @@ class _Names:
             budget -= places
         if not votes:
             return []
-        short = self._narrow(sorted(votes, key=lambda n: (-votes[n], n))[:250])
+        short = self._narrow(sorted(votes, key=lambda n: (-votes[n], n))[:150])
         return self._rank(keys, short)
 
     def _rank(self, keys: NameKeys, numbers: Sequence[int]) -> list[_Named]:
@@ -911,7 +910,7 @@ class _Search:
         step = np.hypot(np.diff(lat) * metres, np.diff(lon) * across)
         start = np.concatenate(([0.0], np.cumsum(step)))
         parts = []
-        for first, last in _chunks(start, max(1_500.0, 2.0 * corridor)):
+        for first, last in _chunks(start, max(4_000.0, 2.0 * corridor)):
             margin = corridor / metres * 1.001 + 1e-6
             south, north = float(lat[first : last + 1].min()) - margin, float(lat[first : last + 1].max()) + margin
             widest = max(0.01, math.cos(math.radians(min(89.0, max(abs(south), abs(north))))))
