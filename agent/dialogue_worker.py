@@ -29,7 +29,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import jsonschema
+import sqlalchemy
 import sqlalchemy.event
+import sqlalchemy.orm
+import sqlalchemy.pool
 from jsonschema.validators import validator_for
 from rasa.core.actions.action import Action, RemoteAction
 from rasa.core.agent import Agent
@@ -122,6 +125,10 @@ class Processor(MessageProcessor):  # type: ignore[misc]
         finally:
             spend("understanding", (time.perf_counter() - started) * 1000)
 
+    @staticmethod
+    def _log_slots(tracker: DialogueStateTracker) -> None:
+        """Rasa copies every slot for a debug line, three times a turn; we never print it."""
+
     def _predict_next_with_tracker(self, tracker: DialogueStateTracker) -> PolicyPrediction:
         started = time.perf_counter()
         try:
@@ -171,6 +178,8 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
     Safe because a session belongs to one worker and its messages are worked on one after the other.
     """
 
+    engine: Any
+
     def __init__(self, path: Path, *, kept: int = 200) -> None:
         super().__init__(dialect="sqlite", db=str(path))
         self._kept: OrderedDict[str, DialogueStateTracker] = OrderedDict()
@@ -183,7 +192,13 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA busy_timeout=2000")
 
+        # Rasa's engine opens and closes the file for every statement, and the last to close a WAL writes it back.
+        self.engine.dispose()
+        self.engine = sqlalchemy.create_engine(
+            f"sqlite:///{path}", poolclass=sqlalchemy.pool.StaticPool, connect_args={"check_same_thread": False}
+        )
         sqlalchemy.event.listen(self.engine, "connect", prepare)
+        self.sessionmaker = sqlalchemy.orm.sessionmaker(bind=self.engine)
 
     def drop(self, sender_id: str) -> None:
         """Forgets the copy in memory (after a turn that did not end well)."""
@@ -194,15 +209,17 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
         kept = self._kept.get(sender_id)
         return kept if kept is not None else await super().retrieve(sender_id)
 
-    def _additional_events(self, session: Any, tracker: DialogueStateTracker) -> Any:
-        # Rasa counts the rows first; a tracker that was kept knows how many of its events are saved.
+    async def save(self, tracker: DialogueStateTracker) -> None:
         saved = self._saved.get(tracker.sender_id)
         if saved is None or tracker.sender_id not in self._kept:
-            return super()._additional_events(session, tracker)
-        return itertools.islice(tracker.events, saved, None)
-
-    async def save(self, tracker: DialogueStateTracker) -> None:
-        await super().save(tracker)
+            await super().save(tracker)
+        else:
+            # Rasa counts the stored rows and adds one object a row; a tracker that was kept knows what is new, and one
+            # statement takes it.
+            rows = [_row(tracker.sender_id, event.as_dict()) for event in itertools.islice(tracker.events, saved, None)]
+            if rows:
+                with self.engine.begin() as connection:
+                    connection.execute(self.SQLEvent.__table__.insert(), rows)
         self._kept[tracker.sender_id] = tracker
         self._saved[tracker.sender_id] = len(tracker.events)
         self._kept.move_to_end(tracker.sender_id)
@@ -210,12 +227,27 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
             forgotten, _ = self._kept.popitem(last=False)
             self._saved.pop(forgotten, None)
 
+    def close(self) -> None:
+        self.engine.dispose()
+
     async def erase(self, sender_id: str) -> None:
         """Deletes a conversation."""
         self.drop(sender_id)
         with self.session_scope() as session:
             session.query(self.SQLEvent).filter(self.SQLEvent.sender_id == sender_id).delete()
             session.commit()
+
+
+def _row(sender_id: str, data: dict[str, Any]) -> dict[str, Any]:
+    """An event as Rasa's table `events` holds it."""
+    return {
+        "sender_id": sender_id,
+        "type_name": data["event"],
+        "timestamp": data.get("timestamp"),
+        "intent_name": data.get("parse_data", {}).get("intent", {}).get("name"),
+        "action_name": data.get("name"),
+        "data": json.dumps(data),
+    }
 
 
 class KeptInMemory(InMemoryTrackerStore):  # type: ignore[misc]
@@ -236,6 +268,9 @@ class KeptInMemory(InMemoryTrackerStore):  # type: ignore[misc]
 
     async def erase(self, sender_id: str) -> None:
         self.drop(sender_id)
+
+    def close(self) -> None:
+        self._trackers.clear()
 
 
 class Engine:
@@ -301,7 +336,7 @@ class Engine:
         await self.parse("thank you", language="en")
 
     async def close(self) -> None:
-        return None
+        self._store.close()
 
 
 def harmless(text: str) -> str:
