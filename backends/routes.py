@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import itertools
 import json
 import math
 import re
@@ -121,8 +122,8 @@ class RoadNames:
         return text
 
 
-def request_body(request: RouteRequest) -> dict[str, Any]:
-    """The body of Valhalla's `/route`. `request.departure` changes nothing: the tiles carry no traffic by time of day."""
+def request_body(request: RouteRequest, *, without_tolls: bool = False) -> dict[str, Any]:
+    """The body of Valhalla's `/route`. `without_tolls`: no toll road at all, instead of as few as may be. `request.departure` changes nothing: the tiles carry no traffic by time of day."""
     stops = [request.origin, *request.waypoints, request.destination]
     locations: list[dict[str, Any]] = [
         {
@@ -137,7 +138,8 @@ def request_body(request: RouteRequest) -> dict[str, Any]:
         locations[0]["heading"] = round(request.heading) % 360
     costing: dict[str, Any] = {}
     if request.avoid_tolls:
-        costing["use_tolls"] = 0.0
+        # The weight alone still takes a bridge that saves an hour.
+        costing |= {"use_tolls": 0.0, "exclude_tolls": True} if without_tolls else {"use_tolls": 0.0}
     if request.avoid_highways:
         costing["use_highways"] = 0.0
     if request.avoid_ferries:
@@ -157,6 +159,13 @@ def request_body(request: RouteRequest) -> dict[str, Any]:
     if request.exclude:
         body["exclude_locations"] = [{"lat": p.latitude, "lon": p.longitude} for p in request.exclude]
     return body
+
+
+def request_bodies(request: RouteRequest) -> list[dict[str, Any]]:
+    """What to ask, one after the other while the answer is "no path": a place on a toll road is still reached."""
+    if request.avoid_tolls:
+        return [request_body(request, without_tolls=True), request_body(request)]
+    return [request_body(request)]
 
 
 def read_answer(answer: object, request: RouteRequest, names: RoadNames) -> tuple[Route, ...]:
@@ -234,19 +243,22 @@ _REFERENCE = re.compile(r"^(?=.{1,6}$)[A-Z]{0,3}\d*[A-Z]?$")
 def _characteristic_roads(trips: Sequence[Mapping[str, Any]], language: Language, names: RoadNames) -> list[str | None]:
     """For each trip the road a driver would tell it by: long on this trip, short on the others, expressways first."""
     lengths = [_road_lengths(trip, language, names) for trip in trips]
-    vias: list[str | None] = []
+    scores: list[list[tuple[str | None, float]]] = []
     for index, roads in enumerate(lengths):
         others = [other for at, other in enumerate(lengths) if at != index]
-
-        def distinct(
-            road: str, roads: Mapping[str, float] = roads, others: Sequence[Mapping[str, float]] = others
-        ) -> float:
-            return roads[road] - max((other.get(road, 0.0) for other in others), default=0.0)
-
-        ranked = sorted(roads, key=lambda road: (-distinct(road), road))
-        fresh = [road for road in ranked if road not in vias]
-        vias.append(fresh[0] if fresh else None)
-    return vias
+        scored = [
+            (road, km - max((other.get(road, 0.0) for other in others), default=0.0)) for road, km in roads.items()
+        ]
+        best = sorted(scored, key=lambda item: (-item[1], item[0]))[:6]
+        # No name at all is worse than any; a trip of unnamed roads has no choice.
+        scores.append([*best, (None, -1e6)])
+    # At most 7 × 7 × 7 ways to give each trip a road of its own.
+    distinct = (
+        choice
+        for choice in itertools.product(*scores)
+        if len(named := [road for road, _ in choice if road is not None]) == len(set(named))
+    )
+    return [road for road, _ in max(distinct, key=lambda choice: sum(score for _, score in choice))]
 
 
 def _road_lengths(trip: Mapping[str, Any], language: Language, names: RoadNames) -> dict[str, float]:
@@ -262,26 +274,28 @@ def _road_lengths(trip: Mapping[str, Any], language: Language, names: RoadNames)
 
 def decode_polyline6(encoded: str) -> list[Position]:
     """Decodes Google's polyline format with six decimals, as Valhalla writes it. Raises `ValueError`."""
-    values: list[int] = []
-    shift = value = 0
-    for char in encoded:
-        bits = ord(char) - 63
+    # A long route has thousands of points: one flat loop, local names.
+    points: list[Position] = []
+    latitude = longitude = shift = value = 0
+    is_latitude = True
+    for code in encoded.encode("ascii", "replace"):
+        bits = code - 63
         if not 0 <= bits < 64:
-            raise ValueError(f"not a polyline: {char!r}")
+            raise ValueError(f"not a polyline: {code:#x}")
         value |= (bits & 0x1F) << shift
         if bits & 0x20:
             shift += 5
+            continue
+        step = ~(value >> 1) if value & 1 else value >> 1
+        if is_latitude:
+            latitude += step
         else:
-            values.append(~(value >> 1) if value & 1 else value >> 1)
-            shift = value = 0
-    if shift or len(values) % 2:
+            longitude += step
+            points.append(Position(latitude / 1e6, longitude / 1e6))
+        is_latitude = not is_latitude
+        shift = value = 0
+    if shift or not is_latitude:
         raise ValueError("a polyline that breaks off")
-    points: list[Position] = []
-    latitude = longitude = 0
-    for at in range(0, len(values), 2):
-        latitude += values[at]
-        longitude += values[at + 1]
-        points.append(Position(latitude / 1e6, longitude / 1e6))
     return points
 
 
@@ -296,6 +310,7 @@ def valhalla_config(tiles: Path, *, cache_bytes: int = 256 * 1024 * 1024) -> dic
     for key in ("traffic_extract", "admin", "landmarks", "timezone", "transit_dir", "transit_feeds_dir"):
         config["mjolnir"].pop(key, None)
     config.pop("additional_data", None)
+    config["service_limits"]["allow_hard_exclusions"] = True
     for part in ("loki", "thor", "odin", "meili"):
         config[part]["logging"]["type"] = ""
     return config
@@ -329,16 +344,22 @@ class ValhallaRoutes:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _route(self, request: RouteRequest) -> tuple[Route, ...]:
-        actor = self._actor()
-        try:
-            text = actor.route(json.dumps(request_body(request)))
-        except RuntimeError as error:
-            raise read_error(str(error)) from error
+        text = self._ask(self._actor(), request)
         try:
             answer = json.loads(text)
         except ValueError as error:
             raise BadAnswer(STAGE, "not JSON") from error
         return read_answer(answer, request, self._names)
+
+    def _ask(self, actor: Any, request: RouteRequest) -> str:
+        for body in request_bodies(request):
+            try:
+                return str(actor.route(json.dumps(body)))
+            except RuntimeError as error:
+                refusal = read_error(str(error))
+                if not isinstance(refusal, NotFound):
+                    break
+        raise refusal
 
     def _actor(self) -> Any:
         actor = getattr(self._local, "actor", None)
@@ -377,24 +398,34 @@ class ValhallaHttpRoutes:
 
     async def route(self, request: RouteRequest) -> tuple[Route, ...]:
         """As `ValhallaRoutes.route`."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        timeout = aiohttp.ClientTimeout(total=self._deadline_s)
         try:
-            async with self._session.post(self._url, json=request_body(request), timeout=timeout) as response:
-                status, raw = response.status, await response.read()
-        except asyncio.TimeoutError as error:
+            return await asyncio.wait_for(self._route(request), self._deadline_s)
+        except (asyncio.TimeoutError, TimeoutError) as error:
             raise BackendTimeout(STAGE, f"no answer within {self._deadline_s} s") from error
         except aiohttp.ClientError as error:
             raise BackendUnavailable(STAGE, str(error)) from error
+
+    async def _route(self, request: RouteRequest) -> tuple[Route, ...]:
+        for body in request_bodies(request):
+            try:
+                return read_answer(await self._post(body), request, self._names)
+            except NotFound as error:
+                refusal = error
+        raise refusal
+
+    async def _post(self, body: dict[str, Any]) -> object:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        async with self._session.post(self._url, json=body) as response:
+            status, raw = response.status, await response.read()
         try:
-            answer = json.loads(raw)
+            answer: object = json.loads(raw)
         except ValueError as error:
             if status >= 500:
                 raise BackendUnavailable(STAGE, f"HTTP {status}") from error
             raise BadAnswer(STAGE, f"HTTP {status}, not JSON") from error
         if status == 200:
-            return read_answer(answer, request, self._names)
+            return answer
         refusal = answer if isinstance(answer, dict) else {}
         code = refusal.get("error_code")
         if status >= 500 and code is None:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import math
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,13 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> Path:
             maxspeed="40",
             **name,
         )
-        add_way([lattice[k, j] for j in range(SIZE)], highway="residential", maxspeed="30")
+        add_way(
+            [lattice[k, j] for j in range(SIZE)],
+            highway="residential",
+            maxspeed="30",
+            name=f"西{k}丁目",
+            name__en=f"West {k}",
+        )
     expressway = [add_node(Position(corner(i, 10).latitude + 0.0009, corner(i, 10).longitude)) for i in range(2, 19)]
     fast = {
         "highway": "motorway",
@@ -126,7 +133,7 @@ async def test_the_expressway_is_the_fastest(routes: ValhallaRoutes) -> None:
 async def test_alternatives_have_names_of_their_own(routes: ValhallaRoutes) -> None:
     found = await routes.route(RouteRequest(corner(1, 2), corner(19, 17), alternatives=2, avoid_tolls=True))
     assert 2 <= len(found) <= 3
-    assert found[0].duration_s == min(route.duration_s for route in found)
+    assert found[0].duration_s <= 1.2 * min(route.duration_s for route in found)  # best by cost: turns count, too
     vias = [route.via for route in found]
     assert None not in vias
     assert len(set(vias)) == len(vias)
@@ -183,6 +190,12 @@ async def test_guidance_speaks_both_languages(routes: ValhallaRoutes) -> None:
     assert [m.kind for m in ja.maneuvers] == [m.kind for m in en.maneuvers]
 
 
+async def test_a_place_only_a_toll_road_leads_to_is_still_reached(routes: ValhallaRoutes) -> None:
+    on_the_expressway = Position(corner(10, 10).latitude + 0.0009, corner(10, 10).longitude + 0.0003)
+    (route,) = await routes.route(RouteRequest(HOME, on_the_expressway, avoid_tolls=True))
+    assert route.geometry[-1].distance_to(on_the_expressway) < 150
+
+
 @pytest.mark.parametrize("far", [Position(34.70, 135.50), Position(35.75, 139.62), Position(-40.0, -70.0)])
 async def test_outside_the_map(routes: ValhallaRoutes, far: Position) -> None:
     with pytest.raises(NoMap):
@@ -204,11 +217,15 @@ async def test_a_map_that_is_not_there(tmp_path: Path) -> None:
         await ValhallaRoutes(tmp_path / "tiles").route(RouteRequest(HOME, OFFICE))
 
 
-async def test_the_deadline_is_kept_and_the_next_request_works(tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    routes = ValhallaRoutes(tiles, deadline_s=0.001)
-    with pytest.raises(BackendTimeout):  # opening the tiles alone takes longer
+async def test_the_deadline_is_kept_and_the_next_request_works(tiles: Path) -> None:
+    routes = ValhallaRoutes(tiles, deadline_s=0.2)
+    release = threading.Event()
+    busy = routes._pool.submit(release.wait, 30)  # the one worker is held up by an earlier request
+    with pytest.raises(BackendTimeout):
         await routes.route(RouteRequest(HOME, OFFICE))
-    monkeypatch.setattr(routes, "_deadline_s", 10.0)
+    release.set()
+    busy.result()
+    routes._deadline_s = 10.0
     assert await routes.route(RouteRequest(HOME, OFFICE))
     await routes.close()
 
@@ -251,7 +268,7 @@ async def test_http_answers_as_in_process(tiles: Path) -> None:
     )
     wish = RouteRequest(HOME, OFFICE, alternatives=2, language="en", avoid_tolls=True)
     assert await far.route(wish) == await near.route(wish)
-    assert bodies == [request_body(wish)]
+    assert bodies == [request_body(wish, without_tolls=True)]
     await asyncio.gather(far.close(), near.close(), server.close())
 
 
