@@ -72,7 +72,8 @@ _JA: Final = tuple(
         ),
         (
             "asks_slot",
-            r"(?:人数|何名|何人|何泊|泊数|何時|お?時間|出発(?:地|場所|点)|乗車|お名前|到着(?:地|場所)|車種|ご連絡先|電話番号を)[^。]{0,30}" + _JA_QUESTION,
+            r"(?:人数|何名|何人|何泊|泊数|何時|お?時間|出発(?:地|場所|点)|乗車|お名前|到着(?:地|場所)|車種|ご連絡先|電話番号を)[^。]{0,30}"
+            + _JA_QUESTION,
         ),
         (
             "asks_condition",
@@ -84,12 +85,28 @@ _JA: Final = tuple(
         ),
         ("asks_choice", r"(?:どちら|どれ|どの(?:お店|施設|ホテル|場所))(?:に|が|を|の)[^。]{0,20}" + _JA_QUESTION),
         ("asks_place", r"(?:どちら|どこ|エリア|地区|地域|場所|住所|方面|行き先|目的地)[^。]{0,26}" + _JA_QUESTION),
-        ("done", r"予約番号|(?:完了|設定|変更|手配|登録|中止|キャンセル|予約)(?:いた|致|でき|出来|し|が)[^。]{0,8}(?:しました|ました|です)|承りました|成功(?:し|いた)"),
-        ("asks_yesno", r"(?:よろしい|宜しい|いいです|しましょう|いたしましょう|致しましょう|なさいます|ご予約され|行かれ|しますか|されますか)[^。]{0,12}" + _JA_QUESTION),
-        ("offers_list", r"(?:、|，|・|\n|や|と)[^。]{2,60}(?:など|等|以上|の?[0-9０-９二三]+(?:件|つ))|[1１一]番|[①②③]|候補"),
-        ("offers_one", r"いかが|どうでしょう|見つかりました|おすすめ|お勧め|お薦め|(?:という|って)(?:お店|ところ|所|場所|施設|ホテル|旅館)?[^。]{0,10}(?:ございます|あります)|ご紹介"),
+        (
+            "done",
+            r"予約番号|(?:完了|設定|変更|手配|登録|中止|キャンセル|予約)(?:いた|致|でき|出来|し|が)[^。]{0,8}(?:しました|ました|です)|承りました|成功(?:し|いた)",
+        ),
+        (
+            "asks_yesno",
+            r"(?:よろしい|宜しい|いいです|しましょう|いたしましょう|致しましょう|なさいます|ご予約され|行かれ|しますか|されますか)[^。]{0,12}"
+            + _JA_QUESTION,
+        ),
+        (
+            "offers_list",
+            r"(?:、|，|・|\n|や|と)[^。]{2,60}(?:など|等|以上|の?[0-9０-９二三]+(?:件|つ))|[1１一]番|[①②③]|候補",
+        ),
+        (
+            "offers_one",
+            r"いかが|どうでしょう|見つかりました|おすすめ|お勧め|お薦め|(?:という|って)(?:お店|ところ|所|場所|施設|ホテル|旅館)?[^。]{0,10}(?:ございます|あります)|ご紹介",
+        ),
         ("apology", r"聞き取れ|わかりませんでした|分かりません|申し訳|すみません|恐れ入りますが|もう一度"),
-        ("greeting", r"(?:こんにちは|おはよう|こんばんは|ようこそ|かしこまりました|承知(?:いた|し))[^。]{0,12}[。！!]?$|お待ちください"),
+        (
+            "greeting",
+            r"(?:こんにちは|おはよう|こんばんは|ようこそ|かしこまりました|承知(?:いた|し))[^。]{0,12}[。！!]?$|お待ちください",
+        ),
     )
 )
 
@@ -113,12 +130,30 @@ _EN: Final = tuple(
             "asks_condition",
             r"\b(?:any (?:preference|wishes|requirement)|preferences?|what (?:kind|type|sort|price|cuisine)|price range|narrow|do you (?:prefer|want something)|are you looking for|in mind)\b[^.]*\?",
         ),
-        ("asks_place", r"\b(?:what|which|for what|in which|for which) (?:city|cities|town|location|area|place|state|address)\b[^.]*|\b(?:where|location|city)\b[^.]*\?"),
-        ("asks_choice", r"\b(?:which (?:one|of)|do you (?:want|prefer|mean)\b[^.?]* or|would you (?:like|prefer)\b[^.?]* or|[^.?]{3,} or [^.?]{3,}\?)"),
-        ("asks_yesno", r"\b(?:would you like|do you want|shall i|should i|want me to|may i|is that (?:ok|right|correct)|are you sure|correct|right|ok(?:ay)?)\b[^.]*\?|\blike (?:me to|to)\b[^.]*\?"),
-        ("done", r"\b(?:sett?ing|set|i(?:'ve| have)|navigating|navigation|route|routing|on (?:your|our) way|directions?|reminder|appointment|i(?:'ll| will)|sent|showing|displaying|done|scheduled|booked|turned|changed)\b[^.]*\b(?:now|set|screen|navigat\w+|for you|map|way|done|to \w+|scheduled|booked|calendar)\b|\b(?:en route|here we go|you got it|my pleasure|you(?:'re| are) welcome|drive safe\w*|no problem)\b"),
-        ("offers_list", r"\b(?:there are|i (?:have|found|see)|options?)\b[^.]*\b(?:two|three|four|several|few|some|and|\d)\b"),
-        ("offers_one", r"\b(?:there(?:'s| is)|nearest|closest|how about|i (?:found|have|recommend)|recommend|(?:is|are) located|located at|is (?:at|\d+ (?:miles?|km|minutes?))|miles? away|is nearby|have a)\b"),
+        (
+            "asks_place",
+            r"\b(?:what|which|for what|in which|for which) (?:city|cities|town|location|area|place|state|address)\b[^.]*|\b(?:where|location|city)\b[^.]*\?",
+        ),
+        (
+            "asks_choice",
+            r"\b(?:which (?:one|of)|do you (?:want|prefer|mean)\b[^.?]* or|would you (?:like|prefer)\b[^.?]* or|[^.?]{3,} or [^.?]{3,}\?)",
+        ),
+        (
+            "asks_yesno",
+            r"\b(?:would you like|do you want|shall i|should i|want me to|may i|is that (?:ok|right|correct)|are you sure|correct|right|ok(?:ay)?)\b[^.]*\?|\blike (?:me to|to)\b[^.]*\?",
+        ),
+        (
+            "done",
+            r"\b(?:sett?ing|set|i(?:'ve| have)|navigating|navigation|route|routing|on (?:your|our) way|directions?|reminder|appointment|i(?:'ll| will)|sent|showing|displaying|done|scheduled|booked|turned|changed)\b[^.]*\b(?:now|set|screen|navigat\w+|for you|map|way|done|to \w+|scheduled|booked|calendar)\b|\b(?:en route|here we go|you got it|my pleasure|you(?:'re| are) welcome|drive safe\w*|no problem)\b",
+        ),
+        (
+            "offers_list",
+            r"\b(?:there are|i (?:have|found|see)|options?)\b[^.]*\b(?:two|three|four|several|few|some|and|\d)\b",
+        ),
+        (
+            "offers_one",
+            r"\b(?:there(?:'s| is)|nearest|closest|how about|i (?:found|have|recommend)|recommend|(?:is|are) located|located at|is (?:at|\d+ (?:miles?|km|minutes?))|miles? away|is nearby|have a)\b",
+        ),
         ("apology", r"\b(?:sorry|apolog\w*|did ?n[o']?t (?:catch|understand)|don't understand)\b"),
     )
 )

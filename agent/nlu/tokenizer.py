@@ -83,7 +83,7 @@ class WordReader:
     def __init__(self) -> None:
         from sudachipy import Dictionary, SplitMode
 
-        self._sudachi = Dictionary(dict="small").create()
+        self._sudachi = Dictionary(dict="small").tokenizer()
         self._mode = SplitMode.A
 
     def words(self, text: str, language: Language) -> list[Word]:
@@ -100,7 +100,13 @@ class WordReader:
             folded = unicodedata.normalize("NFKC", run).lower()
             kind = "数詞" if run[0].isdigit() else "普通名詞"
             yield Word(
-                run, places[match.start()], places[match.end() - 1] + 1, folded, folded, "", ("名詞", kind, "*", "*", "*", "*")
+                run,
+                places[match.start()],
+                places[match.end() - 1] + 1,
+                folded,
+                folded,
+                "",
+                ("名詞", kind, "*", "*", "*", "*"),
             )
             at = match.end()
         yield from self._sudachi_words(joined, at, len(joined), places)
