@@ -48,6 +48,7 @@ NEARBY = re.compile(
     r"近|付近|周辺|周り|まわり|辺|あたり|そば|最寄|\b(near\w*|around|close\w*|by|vicinity|area)\b", re.IGNORECASE
 )
 """words that make a reference (ここ, そちら, うち) a place to search at"""
+REFERENCES = ("there", "candidate")
 HISTORY = 8
 """turns that can be taken back"""
 RELATIVES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -322,9 +323,19 @@ def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[
     budget = turn.first("budget")
     if isinstance(budget, Mapping):
         said |= {f"budget_{k.split('_')[0]}": v for k, v in budget.items() if k in ("max_yen", "min_yen")}
+    # 「福岡三越には駐車場がありますか」 asks about that place and wishes for nothing.
+    asked = {e.value for e in turn.all("attribute")} if turn.all("place_name", "ordinal") else set()
     for type_ in SIMPLE:
-        if found := turn.all(type_):
+        if type_ not in asked and (found := turn.all(type_)):
             said[type_] = found[-1].value
+    for type_ in ("parking", "wifi"):
+        held = state.conditions.get(type_)
+        if turn.all(type_, role="relaxed"):
+            # 「有料でもいい」: any will do where only the free one would.
+            said.setdefault(type_, "any")
+        elif said.get(type_) == "any" and held in ("free", "paid"):
+            # 「駐車場があって」 said beside 無料 takes nothing back.
+            said[type_] = held
     if said.get("city") == said.get("area"):
         said.pop("area", None)
     return said
@@ -351,9 +362,11 @@ def _where(turn: Turn, state: SearchState, kind: str | None) -> str | None:
     found = turn.all("where") or turn.all("where", role="near")
     if not found:
         return None
-    where = str(found[-1].value)
+    entity = found[-1]
+    where = str(entity.value)
     new_kind = turn.intent in SEARCH_INTENTS and kind is not None and kind != state.kind
-    if where in ("along_route", "destination") or new_kind or NEARBY.search(turn.text) or NEARBY.search(found[-1].text):
+    around = turn.text[max(0, entity.start - 9) : entity.end + 4] if entity.end else f"{entity.text} {turn.text}"
+    if where in ("along_route", "destination") or new_kind or NEARBY.search(around):
         return where
     return None
 
@@ -405,7 +418,7 @@ def _starts_anew(turn: Turn, state: SearchState, said: Mapping[str, Value]) -> b
 def _elsewhere(turn: Turn, said: Mapping[str, Value]) -> bool:
     """Whether the turn has nothing to do with the city being talked about: it says where itself, wants to be taken to a place
     by name, or to stop on the way."""
-    if {"where", "near"} & said.keys() or turn.intent == "add_waypoint":
+    if said.get("where") not in (None, *REFERENCES) or "near" in said or turn.intent == "add_waypoint":
         return True
     return turn.intent == "navigate_to" and "name" in said
 
@@ -422,7 +435,10 @@ def _swept(said: Mapping[str, Value], base: Mapping[str, Value]) -> tuple[str, .
     """Conditions in force that the new ones make meaningless."""
     gone: set[str] = set()
     if "where" in said or "near" in said:
-        gone |= {"prefecture", "city", "area", "station", "where", "near"}
+        gone |= {"area", "station", "where", "near"}
+        if said.get("where") not in REFERENCES:
+            # Near what was offered is in the same city; anywhere else need not be.
+            gone |= {"prefecture", "city"}
     if "city" in said and base.get("city") not in (None, said["city"]):
         gone |= {"prefecture", "area", "station", "near", "where", "name"}
     if "prefecture" in said and base.get("prefecture") not in (None, said["prefecture"]):
@@ -432,7 +448,8 @@ def _swept(said: Mapping[str, Value], base: Mapping[str, Value]) -> tuple[str, .
     if "name" not in said and "genre" in said and base.get("kind") in (None, said.get("kind")):
         # 「スターバックス」 … 「じゃあ普通のカフェでいい」: the name was what stood in the way.
         gone.add("name")
-    if "genre" not in said and "kind" in said and base.get("kind") not in (None, said["kind"]):
+    if "genre" not in said and "kind" in said:
+        # 「（展望台はなかった。）ほかの観光名所は」: the wider word takes the genre back.
         gone.add("genre")
     if "phone" not in said and {"genre", "kind", "name"} & said.keys():
         gone.add("phone")

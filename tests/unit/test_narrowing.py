@@ -157,6 +157,24 @@ def test_a_reference_is_only_a_place_to_search_at_when_it_says_so() -> None:
     }  # fmt: skip
 
 
+def test_paid_parking_will_do_loosens_free_and_parking_alone_does_not() -> None:
+    free = turn("narrow", parking="free")
+    assert conditions(SAPPORO_HOTEL, free, turn("narrow", relaxed__parking="any"))["parking"] == "any"
+    assert conditions(SAPPORO_HOTEL, free, turn("narrow", parking="any"))["parking"] == "free"
+
+
+def test_a_question_about_a_place_named_is_no_wish() -> None:
+    asked = turn("narrow", place_name="丘のホテル", parking="any", attribute="parking")
+    assert conditions(SAPPORO_HOTEL, asked) == {"city": "札幌", "kind": "hotel", "name": "丘のホテル"}
+
+
+def test_the_wider_word_takes_the_genre_back() -> None:
+    narrower = turn("search_place", "none", genre="museum", city="札幌")
+    assert conditions(narrower, turn("narrow", "no_results", kind="sight", wifi="free")) == {
+        "city": "札幌", "kind": "sight", "wifi": "free",
+    }  # fmt: skip
+
+
 def test_equipment_is_not_what_is_looked_for() -> None:
     assert conditions(SAPPORO_HOTEL, turn("narrow", kind="parking", parking="free")) == {
         "city": "札幌", "kind": "hotel", "parking": "free",
