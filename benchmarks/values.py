@@ -41,7 +41,7 @@ def genres_of(text: str) -> frozenset[str]:
 def same(key: str, ours: Any, theirs: Any) -> bool:
     if key == "genre":
         wanted = genres_of(theirs)
-        return bool(wanted) and bool(wanted & set(ours)) or set(ours) == wanted
+        return (bool(wanted) and bool(wanted & set(ours))) or set(ours) == wanted
     if key == "name":
         return squeeze(str(ours)) == squeeze(theirs)
     if key in ("parking", "wifi"):
@@ -141,14 +141,19 @@ def main() -> None:
         exact += all(ok for ok, _ in result.values())
         exact_apart += all(ok for ok, _ in apart.values())
         # Values nothing in the text speaks of: only the dialogue can know them.
-        unsaid += any(why == "missed" and k in ("name", "parking", "wifi", "on_site_restaurant") and not spoken(k, row) for k, (_, why) in result.items())
+        unsaid += any(
+            why == "missed" and k in ("name", "parking", "wifi", "on_site_restaurant") and not spoken(k, row)
+            for k, (_, why) in result.items()
+        )
         for key, (ok, why) in result.items():
             total[key] += 1
             right[key] += ok
             if not ok:
                 kind = f"{key}: {why.split(':')[0].split(' value')[0]}"
                 failures[kind].append(f"{row['text']!r} {why} | before {row['delta']['before']}")
-    print(f"narrowing turns {len(turns)}: delta exact {exact / len(turns):.3f}, parking apart {exact_apart / len(turns):.3f}; with values the text does not speak of {unsaid}")
+    print(
+        f"narrowing turns {len(turns)}: delta exact {exact / len(turns):.3f}, parking apart {exact_apart / len(turns):.3f}; with values the text does not speak of {unsaid}"
+    )
     print(f"{'condition':20} {'right':>6} {'of':>5}")
     for key in ORDER:
         if total[key]:
@@ -160,7 +165,9 @@ def main() -> None:
     for row in weather:
         args = row["slots"][0]["args"] if row["slots"] else {}
         entities = read.read(row["text"], "ja", gazetteer)
-        said_before = squeeze(" ".join(r["text"] for r in rows if r["dialogue_id"] == row["dialogue_id"] and r["turn"] < row["turn"]))
+        said_before = squeeze(
+            " ".join(r["text"] for r in rows if r["dialogue_id"] == row["dialogue_id"] and r["turn"] < row["turn"])
+        )
         got_time: dict[str, Any] = {}
         for e in entities:
             if e["entity"] == "time":
@@ -168,7 +175,11 @@ def main() -> None:
         got_area = next((e["value"] for e in entities if e["entity"] == "area"), None)
         got_city = next((e["value"] for e in entities if e["entity"] == "city"), None)
         month_said = "month" in args and said_here(row["text"], args)
-        date_ok = (got_time.get("month"), got_time.get("day")) == (args.get("month"), args.get("day")) if month_said else "month" not in got_time or "month" in args and got_time.get("month") == args.get("month")
+        date_ok = (
+            (got_time.get("month"), got_time.get("day")) == (args.get("month"), args.get("day"))
+            if month_said
+            else "month" not in got_time or ("month" in args and got_time.get("month") == args.get("month"))
+        )
         area_said = "area" in args and args["area"].removesuffix("区") in row["text"]
         place_ok = (got_area == args.get("area")) if area_said else got_area is None or got_area == args.get("area")
         place_ok = place_ok and (got_city is None or got_city == args.get("city"))
@@ -177,8 +188,12 @@ def main() -> None:
         places += bool(place_ok)
         good += bool(date_ok and place_ok)
         if not (date_ok and place_ok):
-            failures["weather: date" if not date_ok else "weather: place"].append(f"{row['text']!r} {args} got {got_time} {got_area} {got_city}")
-    print(f"weather turns {len(weather)}: place and date exact {good / len(weather):.3f} (date {dates / len(weather):.3f}, place {places / len(weather):.3f}); what earlier turns said is the dialogue's")
+            failures["weather: date" if not date_ok else "weather: place"].append(
+                f"{row['text']!r} {args} got {got_time} {got_area} {got_city}"
+            )
+    print(
+        f"weather turns {len(weather)}: place and date exact {good / len(weather):.3f} (date {dates / len(weather):.3f}, place {places / len(weather):.3f}); what earlier turns said is the dialogue's"
+    )
     for kind in sorted(failures, key=lambda k: -len(failures[k])):
         print(f"\n{kind}  {len(failures[kind])}")
         for line in failures[kind][: options.failures]:
@@ -188,7 +203,9 @@ def main() -> None:
 def spoken(key: str, row: dict[str, Any]) -> bool:
     words = {"parking": ("駐車", "停め", "車"), "wifi": ("wi", "ネット"), "on_site_restaurant": ("レストラン", "食事")}
     if key == "name":
-        return squeeze(row["delta"]["added"].get("name", row["delta"]["changed"].get("name", ["", ""])[-1]))[:4] in squeeze(row["text"])
+        return squeeze(row["delta"]["added"].get("name", row["delta"]["changed"].get("name", ["", ""])[-1]))[
+            :4
+        ] in squeeze(row["text"])
     return any(word in row["text"].lower() for word in words.get(key, ()))
 
 

@@ -78,7 +78,16 @@ def _budget(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
 
 def _counted(entity: str) -> Make:
     def make(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
-        fixed = {"ひとり": 1, "一人": 1, "ふたり": 2, "二人": 2, "couple": 2, "just me": 1, "the two of us": 2, "two of us": 2}
+        fixed = {
+            "ひとり": 1,
+            "一人": 1,
+            "ふたり": 2,
+            "二人": 2,
+            "couple": 2,
+            "just me": 1,
+            "the two of us": 2,
+            "two of us": 2,
+        }
         for words, value in fixed.items():
             if match[0].startswith(words):
                 return entity, value, None
@@ -118,7 +127,11 @@ def _degrees(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
         value = round(value * 2) / 2
     if match.groupdict().get("rel"):
         return "degrees", whole(-value if _DOWN.search(said) else value), "relative"
-    return "degrees", whole(-value if "マイナス" in said or "まいなす" in said or said.startswith("minus") else value), None
+    return (
+        "degrees",
+        whole(-value if "マイナス" in said or "まいなす" in said or said.startswith("minus") else value),
+        None,
+    )
 
 
 def _level(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
@@ -140,7 +153,17 @@ def _ordinal(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
         return "ordinal", 2, None
     if re.search(r"真ん中|middle one", said):
         return "ordinal", 2, None
-    words = {"second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10}
+    words = {
+        "second": 2,
+        "third": 3,
+        "fourth": 4,
+        "fifth": 5,
+        "sixth": 6,
+        "seventh": 7,
+        "eighth": 8,
+        "ninth": 9,
+        "tenth": 10,
+    }
     for word, value in words.items():
         if re.search(rf"\b{word}\b", said):
             return "ordinal", value, None
@@ -158,7 +181,9 @@ _SPOKEN_DIGITS = {
     "五": "5", "六": "6", "七": "7", "八": "8", "九": "9",
 }  # fmt: skip
 _SPOKEN_EN = {"zero": "0", "oh": "0", "o": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9"}  # fmt: skip
-_PHONE = re.compile(r"(?<![\d-])(?:\+81[- ]?|0)\d{1,4}[-‐ (.)]{0,2}\d{1,4}[- ().]{0,2}\d{3,4}(?![\d-])|(?<!\d)0\d{9,10}(?!\d)")
+_PHONE = re.compile(
+    r"(?<![\d-])(?:\+81[- ]?|0)\d{1,4}[-‐ (.)]{0,2}\d{1,4}[- ().]{0,2}\d{3,4}(?![\d-])|(?<!\d)0\d{9,10}(?!\d)"
+)
 _PHONE_JA = re.compile(
     "(?:(?:" + "|".join(sorted(_SPOKEN_DIGITS, key=len, reverse=True)) + r"|\d)(?:の|-|、| )?){9,12}"
 )
@@ -191,73 +216,294 @@ def _pick(by: str, order: str) -> Make:
 
 _RULES_JA: tuple[tuple[str, Make, int], ...] = (
     # (?:...) rules: pattern, what it makes, priority
-    (rf"{_J}(?P<unit>キロ(?:メートル)?|km|㎞|メートル|m(?![a-z]))(?:圏内|以内|くらい|ぐらい|ほど|までの|まで|の(?:ところ|範囲|距離)|範囲|程度)".replace("キロ", "きろ").replace("メートル", "めーとる"), _distance_ja, 3),
+    (
+        rf"{_J}(?P<unit>キロ(?:メートル)?|km|㎞|メートル|m(?![a-z]))(?:圏内|以内|くらい|ぐらい|ほど|までの|まで|の(?:ところ|範囲|距離)|範囲|程度)".replace(
+            "キロ", "きろ"
+        ).replace("メートル", "めーとる"),
+        _distance_ja,
+        3,
+    ),
     (rf"半径{_J}(?P<unit>きろ(?:めーとる)?|km|めーとる|m)(?:圏内|以内|の範囲)?", _distance_ja, 4),
-    (rf"(?P<mode>徒歩|歩いて|車で|くるまで|歩き(?:で)?)(?:は|も|だいたい|大体)?{_J}分(?:ほど|くらい|ぐらい|程度)?(?:圏内|以内|の(?:ところ|範囲|場所)|で(?:行け|着け|いけ)る?)?", _walk_ja, 4),
-    (rf"{_J}分(?:以内|くらい|ぐらい|圏内)?で(?P<mode>歩|行)(?:いて)?(?:行|い)?け", lambda m: ("distance_max", round((_number(m) or 0) * WALKING_M_PER_MIN), None), 4),
-    (r"徒歩圏内?|歩いて(?:行|い)け|歩ける(?:距離|範囲)|徒歩で(?:行|い)け", lambda m: ("distance_max", WALKING_DISTANCE_M, None), 2),
-    (rf"(?:予算(?:は|が)?|(?:一|1|ひと)(?:人|り)(?:あたり)?、?|一人当たり|料金(?:は|が)?)?{_J}(?P<cur>円)(?:くらい|ぐらい|程度|ほど|前後)?(?:の予算)?(?:以内|以下|まで|未満|くらいまで|ぐらいまで|で(?:食べ|済)|を切|より(?:安|下)|以上|を?超え|くらい|ぐらい|台|前後|で)?", _budget, 4),
-    (r"(?:ひとり|一人|1人)(?=で|の|です|、|。|だ|なん|と|$|に|分|です|(?:くらい|様))|(?:ふたり|二人|2人)(?!目|前)", _counted("people"), 3),
-    (rf"{_J}(?:人(?!目|前|気|口|間|生|数|物|当|あたり)|名(?!前|所|物|古|店|産|称|作|目|様?分の)|名様|人様)", _counted("people"), 3),
+    (
+        rf"(?P<mode>徒歩|歩いて|車で|くるまで|歩き(?:で)?)(?:は|も|だいたい|大体)?{_J}分(?:ほど|くらい|ぐらい|程度)?(?:圏内|以内|の(?:ところ|範囲|場所)|で(?:行け|着け|いけ)る?)?",
+        _walk_ja,
+        4,
+    ),
+    (
+        rf"{_J}分(?:以内|くらい|ぐらい|圏内)?で(?P<mode>歩|行)(?:いて)?(?:行|い)?け",
+        lambda m: ("distance_max", round((_number(m) or 0) * WALKING_M_PER_MIN), None),
+        4,
+    ),
+    (
+        r"徒歩圏内?|歩いて(?:行|い)け|歩ける(?:距離|範囲)|徒歩で(?:行|い)け",
+        lambda m: ("distance_max", WALKING_DISTANCE_M, None),
+        2,
+    ),
+    (
+        rf"(?:予算(?:は|が)?|(?:一|1|ひと)(?:人|り)(?:あたり)?、?|一人当たり|料金(?:は|が)?)?{_J}(?P<cur>円)(?:くらい|ぐらい|程度|ほど|前後)?(?:の予算)?(?:以内|以下|まで|未満|くらいまで|ぐらいまで|で(?:食べ|済)|を切|より(?:安|下)|以上|を?超え|くらい|ぐらい|台|前後|で)?",
+        _budget,
+        4,
+    ),
+    (
+        r"(?:ひとり|一人|1人)(?=で|の|です|、|。|だ|なん|と|$|に|分|です|(?:くらい|様))|(?:ふたり|二人|2人)(?!目|前)",
+        _counted("people"),
+        3,
+    ),
+    (
+        rf"{_J}(?:人(?!目|前|気|口|間|生|数|物|当|あたり)|名(?!前|所|物|古|店|産|称|作|目|様?分の)|名様|人様)",
+        _counted("people"),
+        3,
+    ),
     (rf"{_J}(?:泊(?!ま)|晩)", _counted("nights"), 3),
-    (rf"{_J}(?P<unit>時間)(?:(?P<half>半)|(?P<extra>\d{{1,2}}|[一二三四五]?十[一二三四五六七八九]?)分)?(?!営業|帯|以内に着|後|程前)(?:くらい|ぐらい|ほど|以内)?", _duration, 2),
+    (
+        rf"{_J}(?P<unit>時間)(?:(?P<half>半)|(?P<extra>\d{{1,2}}|[一二三四五]?十[一二三四五六七八九]?)分)?(?!営業|帯|以内に着|後|程前)(?:くらい|ぐらい|ほど|以内)?",
+        _duration,
+        2,
+    ),
     (rf"{_J}(?P<unit>分|秒|日間)(?!の1|目)(?:間)?(?:くらい|ぐらい|ほど|以内)?", _duration, 1),
-    (rf"(?:(?P<minus>まいなす))?{_J}(?:度|℃)(?:(?P<half>半))?(?=まで)?(?!目|と|も)(?:くらい|ほど)?(?P<rel>(?:だけ)?(?:、)?(?:温度(?:を|が)|設定(?:を)?|上|下|高|低|あげ|さげ|涼し|暖か|温か|冷や))(?!.{{0,3}}(?:に(?:上|下|し)))", _degrees, 5),
-    (rf"(?P<rel>あと|もう|さらに|プラス|ぷらす){_J}(?:度|℃)(?!目|と(?!か))(?:ほど|くらい)?[^。、探調検]{{0,6}}?(?:上|下|高|低|あげ|さげ|涼|暖|温|冷)", _degrees, 6),
+    (
+        rf"(?:(?P<minus>まいなす))?{_J}(?:度|℃)(?:(?P<half>半))?(?=まで)?(?!目|と|も)(?:くらい|ほど)?(?P<rel>(?:だけ)?(?:、)?(?:温度(?:を|が)|設定(?:を)?|上|下|高|低|あげ|さげ|涼し|暖か|温か|冷や))(?!.{{0,3}}(?:に(?:上|下|し)))",
+        _degrees,
+        5,
+    ),
+    (
+        rf"(?P<rel>あと|もう|さらに|プラス|ぷらす){_J}(?:度|℃)(?!目|と(?!か))(?:ほど|くらい)?[^。、探調検]{{0,6}}?(?:上|下|高|低|あげ|さげ|涼|暖|温|冷)",
+        _degrees,
+        6,
+    ),
     (rf"(?:(?:まいなす))?{_J}(?:度(?!目|も|と(?!か)|以上ない)|℃)(?:に|まで|で)?", _degrees, 3),
-    (rf"(?:音量|風量|ぼりゅーむ|れべる|明るさ|ふぁん|強さ)(?:を|は|の)?(?:れべる)?(?:を)?{_J}(?:%|ぱーせんと|段階|めもり|目盛り?|つ|れべる)?(?P<rel>(?:だけ)?(?:上げ|下げ|あげ|さげ|大き|小さ|強|弱))", _level, 5),
-    (rf"(?P<rel>あと|もう|さらに)?{_J}(?:段階|めもり|目盛り?)(?:だけ|ほど)?(?:上げ|下げ|あげ|さげ|大き|小さ|強|弱)?", lambda m: ("level", whole(-(_number(m) or 0) if re.search("下げ|さげ|小さ|弱", m[0]) else (_number(m) or 0)), "relative"), 4),
-    (rf"(?:音量|風量|ぼりゅーむ|れべる|明るさ|ふぁん)(?:を|は|の)?(?:れべる)?(?:を)?{_J}(?:に|%|ぱーせんと|まで|$|で)", _level, 4),
+    (
+        rf"(?:音量|風量|ぼりゅーむ|れべる|明るさ|ふぁん|強さ)(?:を|は|の)?(?:れべる)?(?:を)?{_J}(?:%|ぱーせんと|段階|めもり|目盛り?|つ|れべる)?(?P<rel>(?:だけ)?(?:上げ|下げ|あげ|さげ|大き|小さ|強|弱))",
+        _level,
+        5,
+    ),
+    (
+        rf"(?P<rel>あと|もう|さらに)?{_J}(?:段階|めもり|目盛り?)(?:だけ|ほど)?(?:上げ|下げ|あげ|さげ|大き|小さ|強|弱)?",
+        lambda m: (
+            "level",
+            whole(-(_number(m) or 0) if re.search("下げ|さげ|小さ|弱", m[0]) else (_number(m) or 0)),
+            "relative",
+        ),
+        4,
+    ),
+    (
+        rf"(?:音量|風量|ぼりゅーむ|れべる|明るさ|ふぁん)(?:を|は|の)?(?:れべる)?(?:を)?{_J}(?:に|%|ぱーせんと|まで|$|で)",
+        _level,
+        4,
+    ),
     (rf"{_J}(?:%|ぱーせんと)", _level, 2),
-    (rf"(?:評価|評判|口こみ|星|れびゅー|点数|レート|★)(?:が|の|は|で)?(?:平均)?(?:星)?{_J}(?:つ星|つ|点|個)?(?:\.(?P<d>\d))?(?:以上|より上|くらい|より高)?", lambda m: ("rating_min", whole(float(f"{m['n']}.{m['d']}") if m["d"] and m["n"].isdigit() else (_number(m) or 0)), None) if (_number(m) or 9) <= 5 else None, 4),
-    (rf"{_J}(?:つ星|星|点)以上", lambda m: ("rating_min", whole(_number(m) or 0), None) if (_number(m) or 9) <= 5 else None, 4),
-    (r"(?:評価|評判|口こみ|れびゅー|星|くちこみ|点数)(?:の|が|も)?(?:とても|すごく|結構|わりと)?(?:高い|良い|いい|よい|高め|良さ|よさ|高く|良く)(?!順|方|ほう)|高評価|評判の(?:店|お店|ところ)", lambda m: ("rating_min", 4, None), 2),
-    (rf"(?:{_J}(?:番目|つ目|件目|軒目|個目|番(?!地|号|組|近|安|高|早|良|い|上|下|は|線|大|小|人|美|お|評|有|最|の(?:近|安|高))|ばんめ|人目|択目)|(?:ひとつ|ふたつ|みっつ|よっつ|いつつ)(?:目|め)(?!の)?|最後の?(?:の|やつ|もの|ところ|店|お店|ホテル|方)|最後のに|最後で|ラスト|らすと|最初の(?:の|やつ|もの|ところ|店|お店|ホテル|方|にし|で)?|前者|後者|先頭の|真ん中の|上から{_J.replace('?P<n>', '?:')}番目)(?:の(?:やつ|もの|ところ|お店|店|ホテル|方)?)?", _ordinal, 4),
-    (r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:距離(?:が|の)|ここから|場所が)?(?:近い|近く|近)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。)|もの|とこ|ところ|所|お店|店)(?:(?=で|に|が|を|は|$|、|。|へ|の))", _pick("distance", "asc"), 3),
-    (r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:遠い|離れた)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。))", _pick("distance", "desc"), 3),
-    (r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:値段(?:が|の)|料金(?:が|の)|価格(?:が|の))?(?:安い|リーズナブルな|りーずなぶるな|お得な|お安い|安めの)(?:ほう|方(?!が(?:いい|良い|よい)のですが)|やつ)", _pick("price", "asc"), 5),
-    (r"(?:一番|いちばん|最も|もっとも)(?:値段(?:が|の)|料金(?:が|の)|価格(?:が|の))?(?:安い|りーずなぶるな)(?:の(?=で|に|が|を|は|$|、|。)|ところ|とこ|お店|店|所)", _pick("price", "asc"), 5),
-    (r"(?:一番|いちばん|最も|もっとも|より)?(?:値段(?:が|の)|料金(?:が|の))?(?:高い|高級な|高めの)(?:ほう|方|やつ)", _pick("price", "desc"), 5),
-    (r"(?:一番|いちばん|最も|もっとも|より)?(?:評価|評判|口こみ|点数|人気|れびゅー|星)(?:の|が|も)?(?:一番|いちばん|最も)?(?:高い|良い|いい|よい|ある|高かった|多い)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。)|(?:ところ|とこ|所|お店|店|ホテル)(?=で|に))", _pick("rating", "desc"), 5),
-    (r"(?:一番|いちばん|最も|もっとも)(?:評価|評判|口こみ|点数|人気|れびゅー|星)(?:の|が|も)?(?:高い|良い|いい|よい|ある|高かった|多い)(?:の|やつ|ところ|とこ|所|お店|店|ホテル|ほう|方)?", _pick("rating", "desc"), 4),
+    (
+        rf"(?:評価|評判|口こみ|星|れびゅー|点数|レート|★)(?:が|の|は|で)?(?:平均)?(?:星)?{_J}(?:つ星|つ|点|個)?(?:\.(?P<d>\d))?(?:以上|より上|くらい|より高)?",
+        lambda m: (
+            (
+                "rating_min",
+                whole(float(f"{m['n']}.{m['d']}") if m["d"] and m["n"].isdigit() else (_number(m) or 0)),
+                None,
+            )
+            if (_number(m) or 9) <= 5
+            else None
+        ),
+        4,
+    ),
+    (
+        rf"{_J}(?:つ星|星|点)以上",
+        lambda m: ("rating_min", whole(_number(m) or 0), None) if (_number(m) or 9) <= 5 else None,
+        4,
+    ),
+    (
+        r"(?:評価|評判|口こみ|れびゅー|星|くちこみ|点数)(?:の|が|も)?(?:とても|すごく|結構|わりと)?(?:高い|良い|いい|よい|高め|良さ|よさ|高く|良く)(?!順|方|ほう)|高評価|評判の(?:店|お店|ところ)",
+        lambda m: ("rating_min", 4, None),
+        2,
+    ),
+    (
+        rf"(?:{_J}(?:番目|つ目|件目|軒目|個目|番(?!地|号|組|近|安|高|早|良|い|上|下|は|線|大|小|人|美|お|評|有|最|の(?:近|安|高))|ばんめ|人目|択目)|(?:ひとつ|ふたつ|みっつ|よっつ|いつつ)(?:目|め)(?!の)?|最後の?(?:の|やつ|もの|ところ|店|お店|ホテル|方)|最後のに|最後で|ラスト|らすと|最初の(?:の|やつ|もの|ところ|店|お店|ホテル|方|にし|で)?|前者|後者|先頭の|真ん中の|上から{_J.replace('?P<n>', '?:')}番目)(?:の(?:やつ|もの|ところ|お店|店|ホテル|方)?)?",
+        _ordinal,
+        4,
+    ),
+    (
+        r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:距離(?:が|の)|ここから|場所が)?(?:近い|近く|近)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。)|もの|とこ|ところ|所|お店|店)(?:(?=で|に|が|を|は|$|、|。|へ|の))",
+        _pick("distance", "asc"),
+        3,
+    ),
+    (
+        r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:遠い|離れた)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。))",
+        _pick("distance", "desc"),
+        3,
+    ),
+    (
+        r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:値段(?:が|の)|料金(?:が|の)|価格(?:が|の))?(?:安い|リーズナブルな|りーずなぶるな|お得な|お安い|安めの)(?:ほう|方(?!が(?:いい|良い|よい)のですが)|やつ)",
+        _pick("price", "asc"),
+        5,
+    ),
+    (
+        r"(?:一番|いちばん|最も|もっとも)(?:値段(?:が|の)|料金(?:が|の)|価格(?:が|の))?(?:安い|りーずなぶるな)(?:の(?=で|に|が|を|は|$|、|。)|ところ|とこ|お店|店|所)",
+        _pick("price", "asc"),
+        5,
+    ),
+    (
+        r"(?:一番|いちばん|最も|もっとも|より)?(?:値段(?:が|の)|料金(?:が|の))?(?:高い|高級な|高めの)(?:ほう|方|やつ)",
+        _pick("price", "desc"),
+        5,
+    ),
+    (
+        r"(?:一番|いちばん|最も|もっとも|より)?(?:評価|評判|口こみ|点数|人気|れびゅー|星)(?:の|が|も)?(?:一番|いちばん|最も)?(?:高い|良い|いい|よい|ある|高かった|多い)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。)|(?:ところ|とこ|所|お店|店|ホテル)(?=で|に))",
+        _pick("rating", "desc"),
+        5,
+    ),
+    (
+        r"(?:一番|いちばん|最も|もっとも)(?:評価|評判|口こみ|点数|人気|れびゅー|星)(?:の|が|も)?(?:高い|良い|いい|よい|ある|高かった|多い)(?:の|やつ|ところ|とこ|所|お店|店|ホテル|ほう|方)?",
+        _pick("rating", "desc"),
+        4,
+    ),
     (r"駐車(?:料金|場代|代|場)(?:が|の)(?:一番|より)?安い(?:ほう|方|やつ|の)", _pick("parking_fee", "asc"), 6),
-    (r"(?:どれ|どちら|どっち|どこ|いずれ|適当に|おすすめの方|お任せ|おまかせ)(?:で(?:も)?(?:いい|良い|よい|構|大丈夫|結構)|で?(?:選んで|お願い)|します)", lambda m: ("pick", {"any": True}, None), 1),
-    (r"(?:どれか|どっちか|適当に)(?:一つ|ひとつ|1つ|1件|一件)?(?:選|お願い|決め)?", lambda m: ("pick", {"any": True}, None), 1),
+    (
+        r"(?:どれ|どちら|どっち|どこ|いずれ|適当に|おすすめの方|お任せ|おまかせ)(?:で(?:も)?(?:いい|良い|よい|構|大丈夫|結構)|で?(?:選んで|お願い)|します)",
+        lambda m: ("pick", {"any": True}, None),
+        1,
+    ),
+    (
+        r"(?:どれか|どっちか|適当に)(?:一つ|ひとつ|1つ|1件|一件)?(?:選|お願い|決め)?",
+        lambda m: ("pick", {"any": True}, None),
+        1,
+    ),
 )
 
 _RULES_EN: tuple[tuple[str, Make, int], ...] = (
-    (rf"\b(?:within|under|less than|no more than|not more than|up to|inside|not farther than|no further than|at most|max(?:imum)?|in a|radius of)(?: about| a radius of)? (?P<n>half a|a|an|{NUMBER_EN})[ -]?(?P<unit>miles?|mi|kilomet(?:er|re)s?|km|k|met(?:er|re)s?|m|yards?|feet|blocks?)\b(?: radius)?", _distance_en, 4),
-    (rf"\b{_E}[ -]?(?P<unit>miles?|kilomet(?:er|re)s?|km|met(?:er|re)s?|blocks?)[ -](?:radius|range|or less|away or less|or closer|max)\b", _distance_en, 4),
-    (rf"\b(?:within |under |less than |about |up to )?(?:an? )?{_E}[ -]minute(?:s'?)?[ -](?:walk|drive|walking|driving|on foot|by car|by foot)(?:ing)?(?: distance)?\b", _walk_en, 4),
-    (rf"\b(?:within|under|less than|about) {_E} minutes(?:'s?)?(?: of)? (?:walk(?:ing)?|driv(?:e|ing)|on foot|by car|from here|away|of here)\b", _walk_en, 4),
+    (
+        rf"\b(?:within|under|less than|no more than|not more than|up to|inside|not farther than|no further than|at most|max(?:imum)?|in a|radius of)(?: about| a radius of)? (?P<n>half a|a|an|{NUMBER_EN})[ -]?(?P<unit>miles?|mi|kilomet(?:er|re)s?|km|k|met(?:er|re)s?|m|yards?|feet|blocks?)\b(?: radius)?",
+        _distance_en,
+        4,
+    ),
+    (
+        rf"\b{_E}[ -]?(?P<unit>miles?|kilomet(?:er|re)s?|km|met(?:er|re)s?|blocks?)[ -](?:radius|range|or less|away or less|or closer|max)\b",
+        _distance_en,
+        4,
+    ),
+    (
+        rf"\b(?:within |under |less than |about |up to )?(?:an? )?{_E}[ -]minute(?:s'?)?[ -](?:walk|drive|walking|driving|on foot|by car|by foot)(?:ing)?(?: distance)?\b",
+        _walk_en,
+        4,
+    ),
+    (
+        rf"\b(?:within|under|less than|about) {_E} minutes(?:'s?)?(?: of)? (?:walk(?:ing)?|driv(?:e|ing)|on foot|by car|from here|away|of here)\b",
+        _walk_en,
+        4,
+    ),
     (rf"\b{_E} minutes'? (?:walk|drive|on foot|by car|driv(?:e|ing))\b", _walk_en, 4),
-    (r"\b(?:(?:within|in) walking distance|walking distance|walkable|in easy walk)\b", lambda m: ("distance_max", WALKING_DISTANCE_M, None), 2),
-    (rf"\b(?:(?:under|below|less than|no more than|not more than|up to|within|at most|max(?:imum)?(?: of)?|cheaper than|over|more than|at least|around|about|for)(?: about)? )?(?:(?:¥|yen ){NUMBER_EN.replace('(?:', '(?:')}|{_E} ?(?P<cur>yen|jpy|dollars?|bucks?|usd)\b)(?: or (?:less|under|below))?(?: (?:per|a) (?:person|head|night))?", _budget, 4),
-    (rf"(?:\b(?:under|below|less than|no more than|up to|within|at most|over|more than|at least|around|about|for) )?(?P<cur>[¥$]){_E}(?: or (?:less|under|below))?", _budget, 4),
-    (rf"\b(?:(?:for|table for|room for|there are|there'll be|party of|group of) )?(?P<n>{NUMBER_EN}) (?:people|persons?|guests?|adults|of us|diners|pax|passengers?|ladies|men)\b", _counted("people"), 3),
-    (r"\b(?:table|room|dinner|seats?|party|group|reservation|booking|lunch)s? (?:for|of) (?P<n>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b(?! ?(?:p\.?m|a\.?m|o'clock|:))", _counted("people"), 3),
+    (
+        r"\b(?:(?:within|in) walking distance|walking distance|walkable|in easy walk)\b",
+        lambda m: ("distance_max", WALKING_DISTANCE_M, None),
+        2,
+    ),
+    (
+        rf"\b(?:(?:under|below|less than|no more than|not more than|up to|within|at most|max(?:imum)?(?: of)?|cheaper than|over|more than|at least|around|about|for)(?: about)? )?(?:(?:¥|yen ){NUMBER_EN.replace('(?:', '(?:')}|{_E} ?(?P<cur>yen|jpy|dollars?|bucks?|usd)\b)(?: or (?:less|under|below))?(?: (?:per|a) (?:person|head|night))?",
+        _budget,
+        4,
+    ),
+    (
+        rf"(?:\b(?:under|below|less than|no more than|up to|within|at most|over|more than|at least|around|about|for) )?(?P<cur>[¥$]){_E}(?: or (?:less|under|below))?",
+        _budget,
+        4,
+    ),
+    (
+        rf"\b(?:(?:for|table for|room for|there are|there'll be|party of|group of) )?(?P<n>{NUMBER_EN}) (?:people|persons?|guests?|adults|of us|diners|pax|passengers?|ladies|men)\b",
+        _counted("people"),
+        3,
+    ),
+    (
+        r"\b(?:table|room|dinner|seats?|party|group|reservation|booking|lunch)s? (?:for|of) (?P<n>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b(?! ?(?:p\.?m|a\.?m|o'clock|:))",
+        _counted("people"),
+        3,
+    ),
     (rf"\b(?P<n>{NUMBER_EN}|a) nights?\b", _counted("nights"), 3),
-    (rf"\b(?P<n>half an?|an?|{NUMBER_EN})[ -]?(?P<unit>hours?|hrs?|minutes?|mins?|seconds?|secs?|days?)\b(?P<half> and a half)?", _duration, 1),
-    (rf"\b{_E} ?(?:degrees?|°)? ?(?P<unit>fahrenheit|f\b|celsius|c\b)?(?: degrees?)? ?(?P<rel>(?:warmer|hotter|cooler|colder|higher|lower|up|down|more|less))\b", lambda m: _degrees(m) if "degree" in m[0] or m["unit"] or re.search("warm|hot|cool|cold", m[0]) else None, 5),
-    (rf"\b(?P<rel>(?:up|down|raise|lower|increase|decrease|drop|reduce)(?: it| the (?:temperature|heat|ac|temp)| temperature)? by|(?:raise|lower|increase|decrease|drop|reduce) (?:it |the (?:temperature|temp) )?(?:by )?(?:another )?)(?: another)? ?{_E} ?(?:degrees?|°)(?P<unit> ?fahrenheit| ?celsius)?\b", _degrees, 6),
+    (
+        rf"\b(?P<n>half an?|an?|{NUMBER_EN})[ -]?(?P<unit>hours?|hrs?|minutes?|mins?|seconds?|secs?|days?)\b(?P<half> and a half)?",
+        _duration,
+        1,
+    ),
+    (
+        rf"\b{_E} ?(?:degrees?|°)? ?(?P<unit>fahrenheit|f\b|celsius|c\b)?(?: degrees?)? ?(?P<rel>(?:warmer|hotter|cooler|colder|higher|lower|up|down|more|less))\b",
+        lambda m: _degrees(m) if "degree" in m[0] or m["unit"] or re.search("warm|hot|cool|cold", m[0]) else None,
+        5,
+    ),
+    (
+        rf"\b(?P<rel>(?:up|down|raise|lower|increase|decrease|drop|reduce)(?: it| the (?:temperature|heat|ac|temp)| temperature)? by|(?:raise|lower|increase|decrease|drop|reduce) (?:it |the (?:temperature|temp) )?(?:by )?(?:another )?)(?: another)? ?{_E} ?(?:degrees?|°)(?P<unit> ?fahrenheit| ?celsius)?\b",
+        _degrees,
+        6,
+    ),
     (rf"(?:\bminus )?{_E} ?(?:degrees?|°)(?: (?P<unit>fahrenheit|celsius|f\b|c\b))?", _degrees, 3),
-    (rf"\b(?:temperature|temp|heat|ac|thermostat|heater|a/c|air conditioning|climate)(?: control)?(?: (?:in the car|for the driver|on my side))?(?: to| at) {_E}(?! ?%)(?P<unit>)", _degrees, 3),
-    (rf"\b(?:volume|fan(?: speed)?|brightness|level|blower|music|radio|it)(?: up| down)?(?: level)?(?: to| at)(?: level)? {_E}(?: ?(?:%|percent))?(?! ?degrees|°)", _level, 4),
-    (rf"\b(?P<rel>by) {_E} ?(?:%|percent|levels?|notch(?:es)?|steps?|points?)?\b(?! ?(?:degrees?|o'?clock|p\.?m|a\.?m|minutes?))", lambda m: _level(m) and ("level", whole(-(_number(m) or 0) if _DOWN.search(m.string[: m.start()]) else (_number(m) or 0)), "relative"), 2),
+    (
+        rf"\b(?:temperature|temp|heat|ac|thermostat|heater|a/c|air conditioning|climate)(?: control)?(?: (?:in the car|for the driver|on my side))?(?: to| at) {_E}(?! ?%)(?P<unit>)",
+        _degrees,
+        3,
+    ),
+    (
+        rf"\b(?:volume|fan(?: speed)?|brightness|level|blower|music|radio|it)(?: up| down)?(?: level)?(?: to| at)(?: level)? {_E}(?: ?(?:%|percent))?(?! ?degrees|°)",
+        _level,
+        4,
+    ),
+    (
+        rf"\b(?P<rel>by) {_E} ?(?:%|percent|levels?|notch(?:es)?|steps?|points?)?\b(?! ?(?:degrees?|o'?clock|p\.?m|a\.?m|minutes?))",
+        lambda m: (
+            _level(m)
+            and (
+                "level",
+                whole(-(_number(m) or 0) if _DOWN.search(m.string[: m.start()]) else (_number(m) or 0)),
+                "relative",
+            )
+        ),
+        2,
+    ),
     (rf"\b(?:fan|volume|level) (?:speed |level )?{_E}\b", _level, 2),
     (rf"\b{_E} ?(?:%|percent)", _level, 2),
-    (rf"\b(?:(?:at least|minimum(?: of)?|more than|over|above|rated(?: at least| over| above)?|rating (?:of|over|above)(?: at least)?) )+(?P<n>[0-5](?:\.\d)?|one|two|three|four|five)(?: ?(?:stars?|or (?:more|higher|above|better)|and (?:up|above)|plus|\+))*", lambda m: ("rating_min", whole(_number(m) or 0), None) if re.search(r"star|rat", m[0]) else None, 4),
-    (r"\b(?P<n>[1-5](?:\.\d)?|one|two|three|four|five)[ -]?(?:stars?|star)?(?: or (?:more|higher|above|better|up)| and (?:up|above|over)|\+|plus)(?: stars?| rating)?", lambda m: ("rating_min", whole(_number(m) or 0), None) if re.search(r"star|rat", m.string) else None, 3),
+    (
+        r"\b(?:(?:at least|minimum(?: of)?|more than|over|above|rated(?: at least| over| above)?|rating (?:of|over|above)(?: at least)?) )+(?P<n>[0-5](?:\.\d)?|one|two|three|four|five)(?: ?(?:stars?|or (?:more|higher|above|better)|and (?:up|above)|plus|\+))*",
+        lambda m: ("rating_min", whole(_number(m) or 0), None) if re.search(r"star|rat", m[0]) else None,
+        4,
+    ),
+    (
+        r"\b(?P<n>[1-5](?:\.\d)?|one|two|three|four|five)[ -]?(?:stars?|star)?(?: or (?:more|higher|above|better|up)| and (?:up|above|over)|\+|plus)(?: stars?| rating)?",
+        lambda m: ("rating_min", whole(_number(m) or 0), None) if re.search(r"star|rat", m.string) else None,
+        3,
+    ),
     (r"\b(?:four|4)[- ]stars?\b", lambda m: ("rating_min", 4, None), 2),
-    (r"\b(?:(?:good|great|high|decent|excellent|positive|better) (?:reviews|ratings?|scores?)|(?:well|highly)[- ](?:rated|reviewed|regarded)|highly recommended|high[- ]rated|good[- ]rated)\b", lambda m: ("rating_min", 4, None), 2),
-    (r"\b(?:(?:the |option |number |choice |no\.? |item )+(?P<n>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\b(?! ?(?:minutes?|hours?|degrees?|people|miles?|km|yen|with|that|near|closest|i |which|stars?|nights?|on the|in ))|(?:the )?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final|latter|former|1st|2nd|3rd|4th|5th|middle)(?: (?:one|option|choice|place|result|restaurant|hotel|on the list|suggestion|entry))\b|\b(?:the|number) (?:first|second|third|fourth|fifth|last|latter|former)\b(?= *(?:$|[,.!?]|please|sounds|looks|is|will|one|then))|^(?:first|second|third|last|the first|the second|the third|the last)(?: one)?(?: please)?[.!]?$)", lambda m: _ordinal_en(m), 4),
-    (r"\b(?:the )?(?:nearest|closest|closer|nearer|nearby)(?: (?:one|option|place|of (?:them|those|the (?:two|three))))\b|\b(?:the|whichever is|whichever's) (?:nearest|closest|closer|nearer)\b(?= *(?:$|[,.!?]|please|then))", _pick("distance", "asc"), 6),
+    (
+        r"\b(?:(?:good|great|high|decent|excellent|positive|better) (?:reviews|ratings?|scores?)|(?:well|highly)[- ](?:rated|reviewed|regarded)|highly recommended|high[- ]rated|good[- ]rated)\b",
+        lambda m: ("rating_min", 4, None),
+        2,
+    ),
+    (
+        r"\b(?:(?:the |option |number |choice |no\.? |item )+(?P<n>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\b(?! ?(?:minutes?|hours?|degrees?|people|miles?|km|yen|with|that|near|closest|i |which|stars?|nights?|on the|in ))|(?:the )?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final|latter|former|1st|2nd|3rd|4th|5th|middle)(?: (?:one|option|choice|place|result|restaurant|hotel|on the list|suggestion|entry))\b|\b(?:the|number) (?:first|second|third|fourth|fifth|last|latter|former)\b(?= *(?:$|[,.!?]|please|sounds|looks|is|will|one|then))|^(?:first|second|third|last|the first|the second|the third|the last)(?: one)?(?: please)?[.!]?$)",
+        lambda m: _ordinal_en(m),
+        4,
+    ),
+    (
+        r"\b(?:the )?(?:nearest|closest|closer|nearer|nearby)(?: (?:one|option|place|of (?:them|those|the (?:two|three))))\b|\b(?:the|whichever is|whichever's) (?:nearest|closest|closer|nearer)\b(?= *(?:$|[,.!?]|please|then))",
+        _pick("distance", "asc"),
+        6,
+    ),
     (r"\b(?:the )?(?:farthest|furthest|further|farther)(?: (?:one|option))\b", _pick("distance", "desc"), 6),
-    (r"\b(?:the )?(?:cheap(?:er|est)?|less expensive|least expensive|more affordable|lower priced)(?: (?:one|option|place|of (?:them|those|the (?:two|three))))\b|\b(?:the|whichever is|whichever's) (?:cheaper|cheapest|least expensive|less expensive)\b(?= *(?:$|[,.!?]|please|then))", _pick("price", "asc"), 6),
-    (r"\b(?:the )?(?:most expensive|more expensive|pricier|fancier|fanciest|priciest)(?: (?:one|option))\b", _pick("price", "desc"), 6),
-    (r"\b(?:the )?(?:(?:best|top|highest|higher|better)[- ]?(?:rated|reviewed|ranked|ratings?|reviews)|most popular)(?: (?:one|option|of (?:them|those)))\b|\b(?:the )?(?:one|option|place) with (?:the )?(?:best|highest|better|higher|most) (?:ratings?|reviews|stars|score)\b|\b(?:the|whichever is) (?:best|top|highest|better)[- ](?:rated|reviewed)\b(?= *(?:$|[,.!?]|please))", _pick("rating", "desc"), 6),
+    (
+        r"\b(?:the )?(?:cheap(?:er|est)?|less expensive|least expensive|more affordable|lower priced)(?: (?:one|option|place|of (?:them|those|the (?:two|three))))\b|\b(?:the|whichever is|whichever's) (?:cheaper|cheapest|least expensive|less expensive)\b(?= *(?:$|[,.!?]|please|then))",
+        _pick("price", "asc"),
+        6,
+    ),
+    (
+        r"\b(?:the )?(?:most expensive|more expensive|pricier|fancier|fanciest|priciest)(?: (?:one|option))\b",
+        _pick("price", "desc"),
+        6,
+    ),
+    (
+        r"\b(?:the )?(?:(?:best|top|highest|higher|better)[- ]?(?:rated|reviewed|ranked|ratings?|reviews)|most popular)(?: (?:one|option|of (?:them|those)))\b|\b(?:the )?(?:one|option|place) with (?:the )?(?:best|highest|better|higher|most) (?:ratings?|reviews|stars|score)\b|\b(?:the|whichever is) (?:best|top|highest|better)[- ](?:rated|reviewed)\b(?= *(?:$|[,.!?]|please))",
+        _pick("rating", "desc"),
+        6,
+    ),
     (r"\b(?:one|option|place) with (?:the )?(?:cheapest|cheaper|lowest) parking\b", _pick("parking_fee", "asc"), 7),
-    (r"\b(?:either(?: one)?(?: is fine| works| will do)?|whichever(?: one)?(?: is fine)?|any of (?:them|those)|you (?:choose|pick|decide)|any one(?: is fine)?|surprise me|doesn't matter which)\b", lambda m: ("pick", {"any": True}, None), 1),
+    (
+        r"\b(?:either(?: one)?(?: is fine| works| will do)?|whichever(?: one)?(?: is fine)?|any of (?:them|those)|you (?:choose|pick|decide)|any one(?: is fine)?|surprise me|doesn't matter which)\b",
+        lambda m: ("pick", {"any": True}, None),
+        1,
+    ),
 )
 
 

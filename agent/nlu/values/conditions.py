@@ -20,8 +20,32 @@ from agent.nlu.values.lexicon import Lexicon
 from agent.nlu.values.model import Found
 
 CONDITIONS = frozenset(
-    "genre city area station prefecture price budget parking wifi on_site_restaurant rating_min distance_max open_at vacancy cards "
-    "wheelchair child_friendly non_smoking private_room charging parking_within place_name kind where".split()
+    [
+        "genre",
+        "city",
+        "area",
+        "station",
+        "prefecture",
+        "price",
+        "budget",
+        "parking",
+        "wifi",
+        "on_site_restaurant",
+        "rating_min",
+        "distance_max",
+        "open_at",
+        "vacancy",
+        "cards",
+        "wheelchair",
+        "child_friendly",
+        "non_smoking",
+        "private_room",
+        "charging",
+        "parking_within",
+        "place_name",
+        "kind",
+        "where",
+    ]
 )
 """entities a cue can take back"""
 _DROP_KEY = {
@@ -121,12 +145,13 @@ class Conditions:
                 if match.end() == match.start():
                     continue
                 if name == "paid" and any(
-                    m.start() <= match.start() and match.end() <= m.end() for m in self._fee[language]["free"].finditer(text)
+                    m.start() <= match.start() and match.end() <= m.end()
+                    for m in self._fee[language]["free"].finditer(text)
                 ):
                     continue
                 value: str = name
                 concession = self._fee[language]["concession"].match(text, match.end())
-                if name == "paid" and (concession or language == "en" and _CONCEDED_EN.search(text[: match.start()])):
+                if name == "paid" and (concession or (language == "en" and _CONCEDED_EN.search(text[: match.start()]))):
                     value = "any"
                 start, end = match.start(), match.end()
                 if value == "any" and concession:
@@ -151,7 +176,9 @@ class Conditions:
                     start, end = noun[0], noun[1]
                 # 「有料でもいい」 relaxes the fee; the words of taking back in it take nothing back.
                 relaxed = value == "any"
-                found.append(Found(start, end, noun[2], value, "relaxed" if relaxed else None, _RELAXED if relaxed else 3))
+                found.append(
+                    Found(start, end, noun[2], value, "relaxed" if relaxed else None, _RELAXED if relaxed else 3)
+                )
             else:
                 absent = self._absent[language]
                 no = absent.match(text, noun[1]) if language == "ja" else absent.search(text[: noun[0]].rstrip())
@@ -202,7 +229,9 @@ class Conditions:
 
     # ------------------------------------------------------------------ judging
 
-    def judge(self, folded: Folded, language: str, found: list[Found], topics: list[tuple[int, int, tuple[str, ...]]]) -> list[Found]:
+    def judge(
+        self, folded: Folded, language: str, found: list[Found], topics: list[tuple[int, int, tuple[str, ...]]]
+    ) -> list[Found]:
         """The finds after polarity: values kept, `drop`s, roles."""
         text = folded.text
         mentions = [Mention(f.start, f.end, (f.entity,), f) for f in found if f.entity in CONDITIONS]
@@ -238,7 +267,12 @@ class Conditions:
                     continue
                 if cue.kind == "replaced" and mention.found is None:
                     continue
-                if cue.kind == "replaced" and language == "en" and mention.found and mention.found.entity in _EXCLUDABLE:
+                if (
+                    cue.kind == "replaced"
+                    and language == "en"
+                    and mention.found
+                    and mention.found.entity in _EXCLUDABLE
+                ):
                     roles[id(mention.found)] = "exclude"
                     continue
                 if mention.found:
@@ -259,7 +293,11 @@ class Conditions:
             d
             for d in unique.values()
             if not any(
-                _DROP_KEY.get(k.entity, k.entity) == d.value and k.role in (None, "near") and k.start > d.start and k.entity != "kind" for k in kept
+                _DROP_KEY.get(k.entity, k.entity) == d.value
+                and k.role in (None, "near")
+                and k.start > d.start
+                and k.entity != "kind"
+                for k in kept
             )
         ]
         if not bound_drop:
@@ -284,7 +322,9 @@ class Conditions:
     def _cues(self, text: str, language: str) -> list[Cue]:
         cues: list[Cue] = []
         if language == "ja":
-            cues += [Cue(m.start(), m.end(), "drop", "left") for m in self._drop["ja"].finditer(text) if m.end() > m.start()]
+            cues += [
+                Cue(m.start(), m.end(), "drop", "left") for m in self._drop["ja"].finditer(text) if m.end() > m.start()
+            ]
             others = [Cue(m.start(), m.end(), "replaced", "left") for m in self._replaced_ja.finditer(text)]
             others += [Cue(m.start(), m.end(), "exclude", "left") for m in self._exclude_ja.finditer(text)]
             cues += [c for c in others if not any(k.start < c.end and c.start < k.end for k in cues)]
@@ -292,7 +332,11 @@ class Conditions:
         else:
             cues += [Cue(m.start(), m.end(), "replaced", "right") for m in self._replaced_en.finditer(text)]
             excludes = [Cue(m.start(), m.end(), "exclude", "right") for m in self._exclude_en.finditer(text)]
-            befores = [Cue(m.start(), m.end(), "drop", "right", m[0].startswith(("any", "what", "which"))) for m in self._drop_before.finditer(text) if m.end() > m.start()]
+            befores = [
+                Cue(m.start(), m.end(), "drop", "right", m[0].startswith(("any", "what", "which")))
+                for m in self._drop_before.finditer(text)
+                if m.end() > m.start()
+            ]
             afters = [Cue(m.start(), m.end(), "drop", "left") for m in self._drop_after.finditer(text)]
             for more in (befores, excludes, afters):
                 for cue in more:
@@ -310,6 +354,9 @@ class Conditions:
         boundary = self.boundary[language]
         join = _JOIN_EN if language == "en" else _JOIN_JA
         live = [m for m in mentions if not (m.found and id(m.found) in removed)]
+        if language == "en":
+            # "Skip all songs by …": English takes names back only by what they are replaced with.
+            live = [m for m in live if m.keys != ("place_name",)]
         if cue.kind == "drop":
             relaxed = [m for m in live if m.found and m.found.priority == _RELAXED and m.found.entity in _FEE_KEYS]
             if any(m.start <= cue.start <= m.end + 2 or cue.start <= m.start < cue.end for m in relaxed):
@@ -324,10 +371,16 @@ class Conditions:
             gap = text[nearest.end : cue.start]
             limit = 3 if cue.kind in ("exclude", "replaced") and language == "ja" else 14 if language == "ja" else 30
             if cue.kind == "exclude" and language == "ja":
-                if not re.fullmatch(r"(?:の?(?:お店|店|料理|ところ|所|系|もの|やつ|類|屋さん|とか|など|だけ|は|が|も|を|で|に)){0,2}", gap):
+                if not re.fullmatch(
+                    r"(?:の?(?:お店|店|料理|ところ|所|系|もの|やつ|類|屋さん|とか|など|だけ|は|が|も|を|で|に)){0,2}",
+                    gap,
+                ):
                     return []
             elif cue.kind == "replaced" and language == "ja":
-                if not re.fullmatch(r"(?:の?(?:お店|店|料理|ところ|所|系|もの|方|くらい|ぐらい|め|の|を|は|が|で|タイプ|たいぷ|エリア|えりあ|周辺|近く)){0,3}", gap):
+                if not re.fullmatch(
+                    r"(?:の?(?:お店|店|料理|ところ|所|系|もの|方|くらい|ぐらい|め|の|を|は|が|で|タイプ|たいぷ|エリア|えりあ|周辺|近く)){0,3}",
+                    gap,
+                ):
                     return []
             elif len(gap) > limit or self._blocks(gap, language):
                 return []
@@ -355,18 +408,22 @@ class Conditions:
         if language == "ja":
             if gap not in ("", "の"):
                 return []
-        elif len(gap) > 24 or boundary.search(gap) or re.search(r",|\b(?:is|are|want|need|have|has|find|show)\b", gap) and cue.kind != "drop":
+        elif (
+            len(gap) > 24
+            or boundary.search(gap)
+            or (re.search(r",|\b(?:is|are|want|need|have|has|find|show)\b", gap) and cue.kind != "drop")
+        ) or re.search(r"\b(?:but|near|want|find|show|then)\b", gap):
             return []
-        elif re.search(r"\b(?:but|near|want|find|show|then)\b", gap):
-            return []
-        if cue.kind in ("exclude", "replaced") and not re.fullmatch(r" ?(?:(?:an?|the|any|some|more|too|very|necessarily|in|near|at|with|another) )*", gap):
+        if cue.kind in ("exclude", "replaced") and not re.fullmatch(
+            r" ?(?:(?:an?|the|any|some|more|too|very|necessarily|in|near|at|with|another) )*", gap
+        ):
             return []
         if text[cue.start : cue.end] == "any" and not _ANY_EN.search(text, cue.start):
             return []
-        if nearest.found and nearest.found.entity == "kind" and len(after) > 1:
-            # "I don't need the hotel to have parking": the condition is meant, not its place.
-            if re.fullmatch(r" (?:to have|that has|with|having|to offer|to be|to come with)(?: an?| the| its)? ", text[nearest.end : after[1].start]):
-                nearest = after[1]
+        # "I don't need the hotel to have parking": the condition is meant, not its place.
+        place = nearest.found is not None and nearest.found.entity == "kind" and len(after) > 1
+        if place and _OF_PLACE_EN.fullmatch(text[nearest.end : after[1].start]):
+            nearest = after[1]
         chosen = [nearest, *(m for m in live if m is not nearest and (m.start, m.end) == (nearest.start, nearest.end))]
         index = live.index(nearest)
         while index + 1 < len(live) and join.fullmatch(text[live[index].end : live[index + 1].start]):
@@ -396,12 +453,25 @@ class Conditions:
         return False
 
 
-_CONCEDED_EN = re.compile(r"\b(?:(?:don'?t|do not|wouldn'?t) mind|happy to|willing to|(?:ok|okay|fine|good) with|can|could|prepared to)(?: have to| having to)? $")
-_JOIN_JA = re.compile(fold_kana(r"(?:、|・|や|と|とか|も|および|及び|または|か|とも|,|&|\+|・|かつ|だったり|、それと|、そして|にも|だとか|やら|/|、あと|に|の有無や|が無料で|も、)?(?:、)?"))
+_OF_PLACE_EN = re.compile(r" (?:to have|that has|with|having|to offer|to be|to come with)(?: an?| the| its)? ")
+_CONCEDED_EN = re.compile(
+    r"\b(?:(?:don'?t|do not|wouldn'?t) mind|happy to|willing to|(?:ok|okay|fine|good) with|can|could|prepared to)(?: have to| having to)? $"
+)
+_JOIN_JA = re.compile(
+    fold_kana(
+        r"(?:、|・|や|と|とか|も|および|及び|または|か|とも|,|&|\+|・|かつ|だったり|、それと|、そして|にも|だとか|やら|/|、あと|に|の有無や|が無料で|も、)?(?:、)?"
+    )
+)
 _JOIN_EN = re.compile(r" ?(?:,|and|or|and the|or the|nor|&|/|, and|, or|and a|or a)? ?(?:the |a |an )?")
-_PREDICATE_JA = re.compile(fold_kana(r"あれば|あって|使えて|できて|利用(?:でき|出来)|無料|お願い|ほしい|欲しい|ください|下さい|探し|、.*、|がいい|が良い|でも.*で"))
+_PREDICATE_JA = re.compile(
+    fold_kana(
+        r"あれば|あって|使えて|できて|利用(?:でき|出来)|無料|お願い|ほしい|欲しい|ください|下さい|探し|、.*、|がいい|が良い|でも.*で"
+    )
+)
 _PREFIX_JA = re.compile(
-    fold_kana(r"(?:どんな|どの|どういった|どのような|あらゆる|別の|違う|他の|ほかの|別な|異なる|全ての|すべての)(?=[^、。]{1,14}(?:でも|で(?:い|良|よ|構|大丈夫|結構)|に広げ))")
+    fold_kana(
+        r"(?:どんな|どの|どういった|どのような|あらゆる|別の|違う|他の|ほかの|別な|異なる|全ての|すべての)(?=[^、。]{1,14}(?:でも|で(?:い|良|よ|構|大丈夫|結構)|に広げ))"
+    )
 )
 _ANY_EN = re.compile(
     r"any (?:(?:type|kind|sort) of )?(?:genre|cuisine|area|price(?: range)?|prices|budget|station|district|neighbou?rhood|location|part of town|part of the city|cost|rating|type of food|kind of food|type of place|kind of place|food|restaurant|place|region|category|type|distance|hotel|shop|style of food)\b[^.?!]{0,30}(?:fine|ok|okay|good|works|do\b|alright|great|acceptable|$|please|[.!?])"
@@ -443,7 +513,9 @@ def _labels(text: str, value: Mention, topic: Mention) -> bool:
     if topic.found is not None or value.found is None:
         return False
     keys = {"genre" if key == "kind" else key for key in value.keys}
-    return bool(keys & set(topic.keys)) and bool(re.fullmatch(r"(?:が|の|は|って|と(?:いう|いった))?", text[value.end : topic.start]))
+    return bool(keys & set(topic.keys)) and bool(
+        re.fullmatch(r"(?:が|の|は|って|と(?:いう|いった))?", text[value.end : topic.start])
+    )
 
 
 def _drops(mention: Mention, cue: Cue) -> list[Found]:
@@ -453,7 +525,13 @@ def _drops(mention: Mention, cue: Cue) -> list[Found]:
     found = []
     for key in mention.keys:
         value = _DROP_KEY.get(key, key)
-        if key == "kind" and mention.found and mention.found.value == "restaurant" and mention.end - mention.start >= 5 and not any_kind:
+        if (
+            key == "kind"
+            and mention.found
+            and mention.found.value == "restaurant"
+            and mention.end - mention.start >= 5
+            and not any_kind
+        ):
             # 「レストランはなくてもいい」: the hotel needs none.
             value = "on_site_restaurant"
         elif key == "kind" and mention.found and mention.found.value in ("parking", "charging"):

@@ -28,8 +28,14 @@ Entity = dict[str, Any]
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[3] / "nlu_data" / "inventories"
 
-_OPEN_JA = re.compile(fold_kana(r"(?:頃|ごろ)?(?:に|で|も|でも|まで|以降も|は|から|とか|以降|過ぎても|すぎても)?(?:まだ|ちゃんと)?(?:、)?(?:開い|あい|空い|営業|やって|オープン|利用でき|入れる|入れ|食べられ|食べれ)(?:て(?:い)?(?:る|そう|た|ない)|し(?:て(?:い)?(?:る|た)|中)|る|中)?"))
-_OPEN_EN_BEFORE = re.compile(r"\b(?:open|opened|opens|serving|stays? open|still open|be open|closes? after|not closed)(?: (?:at|on|until|till|past|after|from|by|for|around|as late as|this|during|it))*(?: the)? *$")
+_OPEN_JA = re.compile(
+    fold_kana(
+        r"(?:頃|ごろ)?(?:に|で|も|でも|まで|以降も|は|から|とか|以降|過ぎても|すぎても)?(?:まだ|ちゃんと)?(?:、)?(?:開い|あい|空い|営業|やって|オープン|利用でき|入れる|入れ|食べられ|食べれ)(?:て(?:い)?(?:る|そう|た|ない)|し(?:て(?:い)?(?:る|た)|中)|る|中)?"
+    )
+)
+_OPEN_EN_BEFORE = re.compile(
+    r"\b(?:open|opened|opens|serving|stays? open|still open|be open|closes? after|not closed)(?: (?:at|on|until|till|past|after|from|by|for|around|as late as|this|during|it))*(?: the)? *$"
+)
 _OPEN_EN_AFTER = re.compile(r" *(?:is|are)? *(?:hours )?open\b")
 _FIXED_OPEN = {
     "ja": (
@@ -50,17 +56,45 @@ _FIXED_OPEN = {
     ),
 }  # fmt: skip
 _PARKING_FROM_JA = re.compile(fold_kana(r"駐車場(?:まで|から|が|は)?(?:の距離が?)?(?:、)?$"))
-_KIND_BEFORE_JA = re.compile(fold_kana(r"(?:近く|周辺|この辺|付近|近所|あたり|最寄り|一番近い|いちばん近い|空いて(?:い)?る|安い|大きな|広い|途中|近い)(?:の|に|で|にある|から)?(?:無料の|有料の|安い)?$"))
-_KIND_AFTER_JA = re.compile(fold_kana(r"(?:を|は)?(?:、)?(?:探|さが|検索|案内|教え|見つけ|に(?:行|寄|入|止|停|案内|向)|まで|へ(?:行|案内)|に(?:お願い)|を(?:お願い|目的地)|$|どこ|ない[?。かで]|[?。]$|って(?:どこ|近くに|この))"))
-_COND_AFTER_JA = re.compile(fold_kana(r"(?:が|の|は|も|を)?(?:無料で|有料で|ちゃんと|きちんと|広い|広く)?(?:ある|あり|あって|あれば|あった|有|付|つき|つい|完備|利用|使|停め|止め|必要|欲し|ほし|は?な(?:く|し|い)|無|要|併設|隣接|込み|いる|いり)"))
-_KIND_EN = re.compile(r"(?:find|show|search|looking for|look for|need|get|nearest|closest|cheapest|to (?:the |a )?|where is|where's|any|available|public|navigate)(?: me| us)?(?: to)?(?: some| any| an?| the)?(?: (?:free|cheap|good|nearby|nearest|closest|paid|available|covered|underground|safe|open))*$")
-_COND_EN = re.compile(r"(?:with|has|have|having|offers?|offering|include|includes|including|where|and|plus|also|provides?|must have|that's got|got|of|without|also|there(?:'s| is|s)|free|want|need|like|is|be|or)(?: (?:its|their|own|a|some|any|free|paid|customer|good|enough|an|on-site|onsite|on site|the|place to|ample|plenty of|lots of|complimentary|available|to have|at least))*$")
-_HAS_AFTER_JA = re.compile(fold_kana(r"(?:の|が|も)?(?:ある|あった|あります|あって|有る|使え(?:る)?|利用できる|付いて(?:い)?る|付き|できる)(?:って|と)?(?:言って(?:い|まし)?た|いって(?:い)?た|聞いた|書いて(?:い)?た|話して(?:い)?た|の|という|仰って(?:い)?た|おっしゃって(?:い)?た)?(?:ほう|方(?!が(?:い|良|よ))|やつ|の(?=に|で|を|が|にし))"))
-_HAS_BEFORE_EN = re.compile(r"\b(?:the )?(?:one|option|place|restaurant|hotel|shop|choice)s? (?:that |which )?(?:with|has|had|having|have|you said (?:has|had)|offers?|offering|you mentioned with|that's got|said to have|accepts?|takes?)(?: (?:a|the|free|its own|some|own|on-site))*(?: |$)$")
+_KIND_BEFORE_JA = re.compile(
+    fold_kana(
+        r"(?:近く|周辺|この辺|付近|近所|あたり|最寄り|一番近い|いちばん近い|空いて(?:い)?る|安い|大きな|広い|途中|近い)(?:の|に|で|にある|から)?(?:無料の|有料の|安い)?$"
+    )
+)
+_KIND_AFTER_JA = re.compile(
+    fold_kana(
+        r"(?:を|は)?(?:、)?(?:探|さが|検索|案内|教え|見つけ|に(?:行|寄|入|止|停|案内|向)|まで|へ(?:行|案内)|に(?:お願い)|を(?:お願い|目的地)|$|どこ|ない[?。かで]|[?。]$|って(?:どこ|近くに|この))"
+    )
+)
+_COND_AFTER_JA = re.compile(
+    fold_kana(
+        r"(?:が|の|は|も|を)?(?:無料で|有料で|ちゃんと|きちんと|広い|広く)?(?:ある|あり|あって|あれば|あった|有|付|つき|つい|完備|利用|使|停め|止め|必要|欲し|ほし|は?な(?:く|し|い)|無|要|併設|隣接|込み|いる|いり)"
+    )
+)
+_KIND_EN = re.compile(
+    r"(?:find|show|search|looking for|look for|need|get|nearest|closest|cheapest|to (?:the |a )?|where is|where's|any|available|public|navigate)(?: me| us)?(?: to)?(?: some| any| an?| the)?(?: (?:free|cheap|good|nearby|nearest|closest|paid|available|covered|underground|safe|open))*$"
+)
+_COND_EN = re.compile(
+    r"(?:with|has|have|having|offers?|offering|include|includes|including|where|and|plus|also|provides?|must have|that's got|got|of|without|also|there(?:'s| is|s)|free|want|need|like|is|be|or)(?: (?:its|their|own|a|some|any|free|paid|customer|good|enough|an|on-site|onsite|on site|the|place to|ample|plenty of|lots of|complimentary|available|to have|at least))*$"
+)
+_HAS_AFTER_JA = re.compile(
+    fold_kana(
+        r"(?:の|が|も)?(?:ある|あった|あります|あって|有る|使え(?:る)?|利用できる|付いて(?:い)?る|付き|できる)(?:って|と)?(?:言って(?:い|まし)?た|いって(?:い)?た|聞いた|書いて(?:い)?た|話して(?:い)?た|の|という|仰って(?:い)?た|おっしゃって(?:い)?た)?(?:ほう|方(?!が(?:い|良|よ))|やつ|の(?=に|で|を|が|にし))"
+    )
+)
+_HAS_BEFORE_EN = re.compile(
+    r"\b(?:the )?(?:one|option|place|restaurant|hotel|shop|choice)s? (?:that |which )?(?:with|has|had|having|have|you said (?:has|had)|offers?|offering|you mentioned with|that's got|said to have|accepts?|takes?)(?: (?:a|the|free|its own|some|own|on-site))*(?: |$)$"
+)
 _FALSE_THERE = re.compile(r"(?:\b(?:is|are|was|were|isn't|aren't|would|will|hi|hello|hey|if) |^)$")
 _ASKED = {"parking": "parking", "wifi": "wifi", "cards": "cards", "wheelchair": "wheelchair", "charging": "charging", "on_site_restaurant": "on_site_restaurant", "vacancy": "vacancy"}  # fmt: skip
-_ASKED_JA = re.compile(fold_kana(r"(?:は|が|も|って|とか)?(?:無料で|ちゃんと)?(?:利用(?:は)?)?(?:あり(?:ます|そう)|ある(?!ところ|所|お?店|と|ほう|方|ので|場所)|ござい|使え(?:ます|る)|ついて(?:い)?(?:ます|る)|付いて(?:い)?(?:ます|る)|用意され|でき(?:ます|る)|(?:ん)?です|何台|いくら|の有無|どう)[^、。]{0,8}?(?:か|の|\?|$)"))
-_ASKED_EN = re.compile(r"\b(?:does|do|did|is|are|has|have|can|will) (?:it|they|there|this|that|the \w+|i|we|you)(?: (?:have|offer|take|accept|provide|got|get|use|be))?(?: (?:any|an?|the|free|paid|its own|their own|good))* *$")
+_ASKED_JA = re.compile(
+    fold_kana(
+        r"(?:は|が|も|って|とか)?(?:無料で|ちゃんと)?(?:利用(?:は)?)?(?:あり(?:ます|そう)|ある(?!ところ|所|お?店|と|ほう|方|ので|場所)|ござい|使え(?:ます|る)|ついて(?:い)?(?:ます|る)|付いて(?:い)?(?:ます|る)|用意され|でき(?:ます|る)|(?:ん)?です|何台|いくら|の有無|どう)[^、。]{0,8}?(?:か|の|\?|$)"
+    )
+)
+_ASKED_EN = re.compile(
+    r"\b(?:does|do|did|is|are|has|have|can|will) (?:it|they|there|this|that|the \w+|i|we|you)(?: (?:have|offer|take|accept|provide|got|get|use|be))?(?: (?:any|an?|the|free|paid|its own|their own|good))* *$"
+)
 
 
 class ValueReader:
@@ -93,7 +127,7 @@ class ValueReader:
                     self._closed.add_all(forms, (entity, value))
 
     def read(self, text: str, language: str | None = None, gazetteer: Gazetteer | None = None) -> list[Entity]:
-        """The entities of a message, by position. Never raises on a `str`; only its first 1,000 characters are read."""
+        """The entities of a message, by position. Never raises on a `str`; only its first `MAX_CHARACTERS` are read."""
         folded = fold(text)
         if not folded.text.strip():
             return []
@@ -189,7 +223,7 @@ class ValueReader:
             if p.value not in ("parking", "station") and not any(p.start < f.end and f.start < p.end for f in fees)
         ]  # fmt: skip
         for fee in fees:
-            if fee.entity != "parking":
+            if fee.entity != "parking" or fee.value == "none":
                 kept.append(fee)
                 continue
             before, after = text[: fee.start], text[fee.end :]
@@ -197,13 +231,38 @@ class ValueReader:
                 condition = bool(_COND_AFTER_JA.match(after)) or text[fee.start : fee.end].startswith("駐車でき")
                 wanted = bool(_KIND_AFTER_JA.match(after)) and not text[fee.start : fee.end].endswith(("無料", "ただ"))
                 here = bool(_KIND_BEFORE_JA.search(before))
-                kind = (wanted and not condition) or (here and (not condition or re.match(fold_kana("は?(?:ある|あり)|って|が?(?:ある|あり)(?:ます)?(?:か|\\?|$)"), after) is not None))
+                kind = (wanted and not condition) or (
+                    here
+                    and (
+                        not condition
+                        or re.match(fold_kana("は?(?:ある|あり)|って|が?(?:ある|あり)(?:ます)?(?:か|\\?|$)"), after)
+                        is not None
+                    )
+                )
             else:
-                noun = re.search(r"lot|garage|car ?park|place to park|somewhere to park|spot|space", text[fee.start : fee.end])
-                condition = bool(_COND_EN.search(before)) and not (noun and re.search(r"(?:need|want|like|there(?:'s| is))(?: \w+)*$", before))
-                wanted = bool(_KIND_EN.search(before)) or bool(noun and re.match(r"^(?: near| close| around| at| in|$|[.?!]| please)", after))
-                kind = wanted and not condition or (before.strip() in ("", "a", "the", "free", "some", "cheap", "parking") and not others and not re.match(r" (?:is|isn|doesn|and|or|would|please|that|should|must|not|too|as|available|matters|costs?)\b", after) and bool(noun or re.match(r"^(?: near| close| around| at| in )", after)))
-            if kind and not any(abs(o.start - fee.end) < 12 or abs(fee.start - o.end) < 8 for o in others if o.entity == "genre" or o.value not in ("parking",)):
+                noun = re.search(
+                    r"lot|garage|car ?park|place to park|somewhere to park|spot|space", text[fee.start : fee.end]
+                )
+                condition = bool(_COND_EN.search(before)) and not (
+                    noun and re.search(r"(?:need|want|like|there(?:'s| is))(?: \w+)*$", before)
+                )
+                wanted = bool(_KIND_EN.search(before)) or bool(
+                    noun and re.match(r"^(?: near| close| around| at| in|$|[.?!]| please)", after)
+                )
+                kind = (wanted and not condition) or (
+                    before.strip() in ("", "a", "the", "free", "some", "cheap", "parking")
+                    and not others
+                    and not re.match(
+                        r" (?:is|isn|doesn|and|or|would|please|that|should|must|not|too|as|available|matters|costs?)\b",
+                        after,
+                    )
+                    and bool(noun or re.match(r"^(?: near| close| around| at| in )", after))
+                )
+            if kind and not any(
+                abs(o.start - fee.end) < 12 or abs(fee.start - o.end) < 8
+                for o in others
+                if o.entity == "genre" or o.value not in ("parking",)
+            ):
                 kinds.append(Found(fee.start, fee.end, "kind", "parking", priority=3))
                 if fee.value in ("free", "paid"):
                     kept.append(fee)
@@ -215,7 +274,9 @@ class ValueReader:
     def _explained(name: Found, values: list[Found]) -> bool:
         """A station or a ward found with its own suffix is no open name."""
         return any(
-            v.start <= name.start and name.end <= v.end and v.entity in ("city", "area", "station", "prefecture", "time", "people", "phone_number", "budget")
+            v.start <= name.start
+            and name.end <= v.end
+            and v.entity in ("city", "area", "station", "prefecture", "time", "people", "phone_number", "budget")
             for v in values
         )
 
@@ -227,17 +288,36 @@ class ValueReader:
             if key is not None and f.value is not False and f.value != "none":
                 if language == "ja":
                     after = _HAS_AFTER_JA.match(text, f.end) or (
-                        re.compile(fold_kana(r"(?:の)?(?:ほう|方(?!が(?:い|良|よ))|やつ)(?:に|で|を)")).match(text, f.end)
+                        re.compile(fold_kana(r"(?:の)?(?:ほう|方(?!が(?:い|良|よ))|やつ)(?:に|で|を)")).match(
+                            text, f.end
+                        )
                     )
                     if after:
-                        result.append(Found(f.start, after.end(), "pick", {"has": key, **({"value": f.value} if f.value in ("free", "paid") else {})}))
+                        result.append(
+                            Found(
+                                f.start,
+                                after.end(),
+                                "pick",
+                                {"has": key, **({"value": f.value} if f.value in ("free", "paid") else {})},
+                            )
+                        )
                         continue
                 else:
                     before = _HAS_BEFORE_EN.search(text[: f.start])
-                    starts = re.search(r"\b(?:the )(?:one|option|place)s? (?:that |which )?(?:with|has|takes|accepts)\b", text[f.start : f.end])
+                    starts = re.search(
+                        r"\b(?:the )(?:one|option|place)s? (?:that |which )?(?:with|has|takes|accepts)\b",
+                        text[f.start : f.end],
+                    )
                     if (before and before.group(0).startswith("the ")) or starts:
                         start = before.start() if before else f.start
-                        result.append(Found(start, f.end, "pick", {"has": key, **({"value": f.value} if f.value in ("free", "paid") else {})}))
+                        result.append(
+                            Found(
+                                start,
+                                f.end,
+                                "pick",
+                                {"has": key, **({"value": f.value} if f.value in ("free", "paid") else {})},
+                            )
+                        )
                         continue
             result.append(f)
         return result
@@ -247,15 +327,57 @@ class ValueReader:
         for start, end, (entity, value) in self._closed.scan(folded, check):
             by_entity.setdefault(entity, []).append(Found(start, end, entity, value, layer=entity))
         names = [f for f in judged if f.entity in ("place_name", "station", "city", "area")]
+        language_en = check is None
         found: list[Found] = []
         for finds in by_entity.values():
             for f in resolve(finds):
                 if any(n.start <= f.start and f.end <= n.end for n in names) and f.entity != "attribute":
                     continue
-                if f.entity == "where" and _FALSE_THERE.search(folded.text[: f.start]) and folded.text[f.start : f.end] == "there":
+                if language_en and f.entity == "direction" and not _is_direction(folded.text, f):
+                    continue
+                if (
+                    f.entity == "where"
+                    and _FALSE_THERE.search(folded.text[: f.start])
+                    and folded.text[f.start : f.end] == "there"
+                ):
                     continue
                 found.append(f)
         return found
+
+
+_TURNS = re.compile(
+    r"\b(?:turn|switch|put|crank|go|bring|set|pump|keep|bump|dial|volume|temp|temperature|heat|heater|fan|ac|a/c|radio|music|sound|light|lights|bass|defrost|defroster|seat|air|it|wipers)\b"
+)
+
+
+def _is_direction(text: str, found: Found) -> bool:
+    """English directions are little words with other uses: "on Sunday", "pull up a recipe"."""
+    said = text[found.start : found.end]
+    if said not in (
+        "on",
+        "off",
+        "up",
+        "down",
+        "more",
+        "less",
+        "start",
+        "stop",
+        "higher",
+        "lower",
+        "full",
+        "kill",
+        "all",
+    ):
+        return True
+    if not _TURNS.search(text[: found.start] if said in ("on", "off", "up", "down", "higher", "lower") else text):
+        return False
+    after = text[found.end :]
+    if said == "on":
+        return not re.match(
+            r" (?:\d|the \d|monday|tuesday|wednesday|thursday|friday|saturday|sunday|my (?:way|route|calendar)|route|our)",
+            after,
+        )
+    return True
 
 
 def _asked(text: str, language: str, judged: list[Found], closed: list[Found]) -> list[Found]:
@@ -264,7 +386,11 @@ def _asked(text: str, language: str, judged: list[Found], closed: list[Found]) -
     for f in judged:
         if f.entity not in _ASKED or any(c.entity == "attribute" and c.overlaps(f) for c in closed):
             continue
-        asked = _ASKED_JA.match(text, f.end) if language == "ja" else _ASKED_EN.search(text[: f.start]) or re.match(r"^is there (?:\w+ )?$", text[: f.start])
+        asked = (
+            _ASKED_JA.match(text, f.end)
+            if language == "ja"
+            else _ASKED_EN.search(text[: f.start]) or re.match(r"^is there (?:\w+ )?$", text[: f.start])
+        )
         if asked:
             found.append(Found(f.start, f.end, "attribute", _ASKED[f.entity], layer="attribute"))
     return found
@@ -276,11 +402,18 @@ def topics_as_found(topics: list[tuple[int, int, tuple[str, ...]]]) -> list[Foun
 
 def _coexist(place: Found, other: Found) -> bool:
     """「ホテルレストラン」 stays a genre beside a condition made of the same words; a sorted wish keeps its noun."""
-    return other.entity in ("sort", "pick", "open_at", "price", "rating_min", "vacancy") and place.length < other.length and place.entity in ("kind", "genre") and other.entity in ("sort", "pick", "open_at")
+    return (
+        other.entity in ("sort", "pick", "open_at", "price", "rating_min", "vacancy")
+        and place.length < other.length
+        and place.entity in ("kind", "genre")
+        and other.entity in ("sort", "pick", "open_at")
+    )
 
 
 _FALSE_JA = {
-    "soba": re.compile(fold_kana(r"^(?:に(?:ある|お|住|い|あっ|は|も)|で(?![すお])|まで|の(?:駐|店|ホテル|カフェ)|へ|から|にいる)")),
+    "soba": re.compile(
+        fold_kana(r"^(?:に(?:ある|お|住|い|あっ|は|も)|で(?![すお])|まで|の(?:駐|店|ホテル|カフェ)|へ|から|にいる)")
+    ),
 }
 
 
@@ -294,14 +427,81 @@ def _without_false_words(text: str, places: list[Found], language: str) -> list[
                 continue
             if f.entity == "kind" and f.value == "station":
                 continue
-            if said in ("観光", "食事", "宿泊", "れじゃー", "買い物", "旅行") and re.match(fold_kana(r"(?:に(?:来|行こ|行く予|つい)|で(?:来|き|行|訪)|中|代|客|費|料|券|先で|後|前|の(?:予定|計画|際|時|後|前|予約|相談))"), after):
+            if said in ("観光", "食事", "宿泊", "れじゃー", "買い物", "旅行") and re.match(
+                fold_kana(
+                    r"(?:に(?:来|行こ|行く予|つい)|で(?:来|き|行|訪)|中|代|客|費|料|券|先で|後|前|の(?:予定|計画|際|時|後|前|予約|相談))"
+                ),
+                after,
+            ):
                 continue
-            if said in ("体験", "自然", "島", "川", "池", "森", "山", "海", "庭", "船", "像", "橋", "塔", "運動", "すぽーつ", "本", "服", "薬", "展望") and re.match(fold_kana(r"(?:に(?:感|思|な)|した(?:く|い)?)"), after):
+            if said in (
+                "体験",
+                "自然",
+                "島",
+                "川",
+                "池",
+                "森",
+                "山",
+                "海",
+                "庭",
+                "船",
+                "像",
+                "橋",
+                "塔",
+                "運動",
+                "すぽーつ",
+                "本",
+                "服",
+                "薬",
+                "展望",
+            ) and re.match(fold_kana(r"(?:に(?:感|思|な)|した(?:く|い)?)"), after):
                 continue
         else:
-            if f.entity == "kind" and f.value == "station" and not re.search(r"train|railway|subway|metro|bus|underground", said):
+            if (
+                f.entity == "kind"
+                and f.value == "station"
+                and not re.search(r"train|railway|subway|metro|bus|underground", said)
+            ):
                 continue
-            if said in ("gas", "services", "food", "view", "art", "film", "movies", "golf", "sports", "concert", "event", "port", "sweet", "pool", "books", "flowers", "fish", "chicken", "beef", "meat", "bar", "garage", "port", "circuit", "grill", "ribs", "american", "western", "german", "russian", "french", "spanish", "activity", "alcohol", "hobby", "medicine", "landmark") and re.search(r"(?:play|playing|listen to|news|weather|about|learn|speak|song|music) (?:\w+ )?$", before):
+            if said in (
+                "gas",
+                "services",
+                "food",
+                "view",
+                "art",
+                "film",
+                "movies",
+                "golf",
+                "sports",
+                "concert",
+                "event",
+                "port",
+                "sweet",
+                "pool",
+                "books",
+                "flowers",
+                "fish",
+                "chicken",
+                "beef",
+                "meat",
+                "bar",
+                "garage",
+                "port",
+                "circuit",
+                "grill",
+                "ribs",
+                "american",
+                "western",
+                "german",
+                "russian",
+                "french",
+                "spanish",
+                "activity",
+                "alcohol",
+                "hobby",
+                "medicine",
+                "landmark",
+            ) and re.search(r"(?:play|playing|listen to|news|weather|about|learn|speak|song|music) (?:\w+ )?$", before):
                 continue
             if said in ("parking",):
                 continue
@@ -315,10 +515,14 @@ def _parking_distance(text: str, amounts: list[Found]) -> list[Found]:
     for f in amounts:
         if f.entity == "distance_max":
             before, after = text[: f.start], text[f.end :]
-            if _PARKING_FROM_JA.search(before) or re.match(fold_kana(r"(?:に|の|で)?(?:歩ける)?駐車(?:場|でき)"), after):
+            if _PARKING_FROM_JA.search(before) or re.match(
+                fold_kana(r"(?:に|の|で)?(?:歩ける)?駐車(?:場|でき)"), after
+            ):
                 result.append(Found(f.start, f.end, "parking_within", f.value, f.role, f.priority))
                 continue
-            if re.search(r"\b(?:parking|park)(?: (?:lot|garage|space|spot))?(?: (?:that(?:'s| is)|is|should be))? $", before) or re.match(r" (?:of|from|to) (?:a |the )?(?:parking|car park)", after):
+            if re.search(
+                r"\b(?:parking|park)(?: (?:lot|garage|space|spot))?(?: (?:that(?:'s| is)|is|should be))? $", before
+            ) or re.match(r" (?:of|from|to) (?:a |the )?(?:parking|car park)", after):
                 result.append(Found(f.start, f.end, "parking_within", f.value, f.role, f.priority))
                 continue
         result.append(f)
@@ -340,7 +544,9 @@ def _settle_with_closed(judged: list[Found], closed: list[Found]) -> list[Found]
     sources = [c for c in closed if c.entity in ("audio_command", "display_command", "attribute", "weather_item")]
     kept = []
     for f in judged:
-        if f.entity in ("price", "sort") and any(c.start <= f.start and f.end <= c.end and c.entity != "attribute" for c in sources):
+        if f.entity in ("price", "sort") and any(
+            c.start <= f.start and f.end <= c.end and c.entity != "attribute" for c in sources
+        ):
             continue
         kept.append(f)
     return kept

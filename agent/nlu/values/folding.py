@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-MAX_CHARACTERS = 1_000
+MAX_CHARACTERS = 500
 """Only this much of a message is read: no utterance is longer, and time must not grow with hostile input."""
 
 _DASHES = frozenset("‐‑‒–—―−－")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,10 +61,23 @@ class Inventory:
         return self.surfaces.get(fold_plain(form.strip()), ())
 
 
+@lru_cache(maxsize=1)
+def _loader() -> Any:
+    """YAML whose on, off, yes and no are words, as in YAML 1.2: here they are forms of English."""
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in rows if tag != "tag:yaml.org,2002:bool"]
+        for first, rows in base.yaml_implicit_resolvers.items()
+    }
+    loader: Any = type("WordLoader", (base,), {"yaml_implicit_resolvers": resolvers})
+    loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
+    return loader
+
+
 def read_yaml(path: Path) -> Any:
     """The content of a YAML file; raises `InventoryError` when it cannot be read."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InventoryError(f"{path}: {error}") from error
 
@@ -78,7 +93,7 @@ def load_inventory(folder: Path) -> Inventory:
     for id, body in raw["genres"].items():
         if id in kinds:
             raise InventoryError(f"{path}: '{id}' is a kind and a genre")
-        kind = body.get("kind") if isinstance(body, dict) else None
+        kind: Any = body.get("kind") if isinstance(body, dict) else None
         if kind not in kinds:
             raise InventoryError(f"{path}: genre '{id}' has unknown kind {kind!r}")
         genres[id] = _entry(path, id, kind, {k: v for k, v in body.items() if k != "kind"})

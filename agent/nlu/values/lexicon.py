@@ -7,7 +7,7 @@ English words end at word boundaries. Japanese writes none, so a short word must
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from agent.nlu.values.folding import Folded, fold_plain, is_kanji, is_katakana
 
@@ -22,7 +22,7 @@ class Lexicon(Generic[T]):
     """Folded surface forms → payloads."""
 
     def __init__(self) -> None:
-        self._root: dict[str, dict] = {}  # type: ignore[type-arg]
+        self._root: dict[str, Any] = {}
         self.size = 0
 
     def add(self, form: str, payload: T) -> None:

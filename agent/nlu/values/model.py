@@ -35,7 +35,8 @@ def resolve(found: list[Found]) -> list[Found]:
     for candidate in sorted(found, key=lambda f: (-f.priority, -f.length, f.start)):
         rivals = [k for k in kept if k.layer == candidate.layer and k.overlaps(candidate)]
         if all(
-            (k.start, k.end, k.entity) == (candidate.start, candidate.end, candidate.entity) and k.value != candidate.value
+            (k.start, k.end, k.entity) == (candidate.start, candidate.end, candidate.entity)
+            and k.value != candidate.value
             for k in rivals
         ):
             kept.append(candidate)

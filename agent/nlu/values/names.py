@@ -27,11 +27,14 @@ class Names:
         self._suffixes = tuple(sorted({fold_plain(s) for s in ja["suffixes"]}, key=len, reverse=True))
         self._cues = [re.compile(fold_kana(cue)) for cue in ja["cues"]]
         self._lead = re.compile("|".join(fold_kana(lead) for lead in ja["lead"]))
-        self._named = re.compile(f"(?:{self._lead.pattern})([^、。]{{2,30}}?)(?:という|っていう|といいます|って(?=お?店|ところ|所|ホテル))")
+        self._named = re.compile(
+            f"(?:{self._lead.pattern})([^、。]{{2,30}}?)(?:という|っていう|といいます|って(?=お?店|ところ|所|ホテル))"
+        )
         self._generic = frozenset(fold_plain(word) for word in ja["generic"])
         self._leading = tuple(sorted({fold_plain(w) for w in ja["leading"]}, key=len, reverse=True))
         self._en_cues = re.compile(r"\b(?:" + "|".join(en["cues"]) + r")(?= )")
         self._en_weak = frozenset(en["weak"])
+        self._en_asked = re.compile(r"\b(?:" + "|".join(en["asked"]) + r")\b")
         self._en_stop = frozenset(en["stop"])
         self._en_words = frozenset(en["words"])
         self._en_generic = frozenset(en["generic"])
@@ -67,9 +70,9 @@ class Names:
             if "、" not in match[1] and match[1] not in self._generic:
                 found.append(self._made(folded, match.start(1), match.end(1), 6))
         for match in self._lead.finditer(text):
-            end = self._end_of_name(tokens, text, match.end())
-            if end and self._is_name(folded, tokens, taken, match.end(), end, quoted=False, strong=True):
-                found.append(self._made(folded, match.end(), end, 5))
+            stop = self._end_of_name(tokens, text, match.end())
+            if stop and self._is_name(folded, tokens, taken, match.end(), stop, quoted=False, strong=True):
+                found.append(self._made(folded, match.end(), stop, 5))
         return found
 
     def _made(self, folded: Folded, start: int, end: int, priority: int) -> Found:
@@ -94,21 +97,34 @@ class Names:
                 # A particle inside a name: only between name-like words, and only when the left one cannot stand for itself.
                 if not self._binds(folded, tokens, position, end, strong):
                     break
-            elif position < index and token.pos in ("動詞", "形容詞", "副詞", "感動詞", "接続詞", "連体詞", "助動詞") and self._looks_name(token, tokens, position):
+            elif (
+                position < index
+                and token.pos in ("動詞", "形容詞", "副詞", "感動詞", "接続詞", "連体詞", "助動詞")
+                and self._looks_name(token, tokens, position)
+            ):
                 start_index = position
             else:
                 break
             position -= 1
         start = tokens[start_index].start
         if text[start:end].count("(") != text[start:end].count(")"):
-            start = max(start, text.rfind(")", start, end) + 1 if text[start:end].count(")") > text[start:end].count("(") else text.find("(", start, end) + 1)
+            start = max(
+                start,
+                text.rfind(")", start, end) + 1
+                if text[start:end].count(")") > text[start:end].count("(")
+                else text.find("(", start, end) + 1,
+            )
         while start < end and text[start] in " ・-、。.,":
             start += 1
         changed = True
         while changed:
             changed = False
             for word in self._leading:
-                if text.startswith(word, start) and start + len(word) < end and self._token_edge(tokens, start + len(word)):
+                if (
+                    text.startswith(word, start)
+                    and start + len(word) < end
+                    and self._token_edge(tokens, start + len(word))
+                ):
                     start += len(word)
                     while start < end and text[start] in " 、の・は":
                         start += 1
@@ -127,7 +143,12 @@ class Names:
         if before is not None and before.pos == "助詞":
             return False
         after = tokens[position + 1]
-        return token.pos in ("副詞", "感動詞", "接続詞") and len(token.surface) <= 3 and after.noun and (before is None or before.surface in " 、。「")
+        return (
+            token.pos in ("副詞", "感動詞", "接続詞")
+            and len(token.surface) <= 3
+            and after.noun
+            and (before is None or before.surface in " 、。「")
+        )
 
     def _binds(self, folded: Folded, tokens: list[Token], position: int, end: int, strong: bool) -> bool:
         if tokens[position].surface not in ("の", "ノ", "ヶ", "ケ", "が", "つ"):
@@ -141,7 +162,7 @@ class Names:
         # 「京都の水族館」 is a wish, 「世界の大温泉」「森の謌」 a name: a place on the left never binds.
         if before.place or before.pos == "接尾辞":
             return False
-        return strong and not self._plain_tail(tail) or (len(before.surface) == 1 and len(tail) <= 3 and before.kanji)
+        return (strong and not self._plain_tail(tail)) or (len(before.surface) == 1 and len(tail) <= 3 and before.kanji)
 
     def _plain_tail(self, tail: str) -> bool:
         return tail in self._generic or tail in self._suffixes
@@ -164,7 +185,15 @@ class Names:
         return end if end and end > start else None
 
     def _is_name(
-        self, folded: Folded, tokens: list[Token], taken: list[Found], start: int, end: int, *, quoted: bool, strong: bool = False
+        self,
+        folded: Folded,
+        tokens: list[Token],
+        taken: list[Found],
+        start: int,
+        end: int,
+        *,
+        quoted: bool,
+        strong: bool = False,
     ) -> bool:
         text = folded.text
         said = text[start:end].strip()
@@ -180,7 +209,7 @@ class Names:
                 for i in range(max(f.start, start), min(f.end, end)):
                     if f.entity in ("city", "prefecture", "area", "station"):
                         places[i - start] = True
-                    elif f.entity in ("genre", "kind") or f.start >= start and f.end <= end:
+                    elif f.entity in ("genre", "kind") or (f.start >= start and f.end <= end):
                         covered[i - start] = True
         # A name the values already explain is none: a city, a genre, a genre in a city.
         rest = [
@@ -196,8 +225,8 @@ class Names:
                 return True
             if suffix is None or not any(places) or any(text[i] in "のでに" for i in range(start, end)):
                 return False
-            head = said[: -len(suffix)]
-            return not re.search(r"(?:市|区|町|村|県|府|駅|地区)$", head) and len(inside) >= 2
+            first = said[: -len(suffix)]
+            return not re.search(r"(?:市|区|町|村|県|府|駅|地区)$", first) and len(inside) >= 2
         proper = [t for t in rest if t.proper and not re.fullmatch(r"\d+", t.surface)]
         letters = sum(len(t.surface) for t in rest)
         if quoted:
@@ -207,14 +236,26 @@ class Names:
         if strong:
             return letters >= 2 and (bool(proper or katakana or latin or suffix) or letters >= 3)
         head = [t for t in rest if t.start < end - len(suffix)] if suffix else []
-        if head and len(inside) >= 2 and (any(t in proper or t in katakana or t in latin for t in head) or len(said) - len(suffix or "") >= 2):
+        if (
+            head
+            and len(inside) >= 2
+            and (any(t in proper or t in katakana or t in latin for t in head) or len(said) - len(suffix or "") >= 2)
+        ):
             # 「有名な水族館」 has no other noun; 「松坂屋美術館」 has.
             return True
         if proper and letters >= 2:
-            return any(len(t.surface) >= 2 for t in proper) and (len(rest) >= 2 or any(not t.place for t in proper)) and letters >= 3
+            return (
+                any(len(t.surface) >= 2 for t in proper)
+                and (len(rest) >= 2 or any(not t.place for t in proper))
+                and letters >= 3
+            )
         if katakana and len(katakana[0].surface) >= 4 and (len(rest) >= 2 or latin):
             return True
-        return bool(latin) and len(rest) >= 2 and all(is_kanji(c) or c.isascii() or is_katakana(c) for c in said.replace(" ", ""))
+        return (
+            bool(latin)
+            and len(rest) >= 2
+            and all(is_kanji(c) or c.isascii() or is_katakana(c) for c in said.replace(" ", ""))
+        )
 
     # ------------------------------------------------------------------ English
 
@@ -223,6 +264,17 @@ class Names:
         found: list[Found] = []
         for match in _QUOTES.finditer(text):
             found.append(self._made(folded, match.start(1), match.end(1), 5))
+        asked = self._en_asked.search(text) is not None
+        only = [t for t in tokens if t.noun]
+        if not taken and 2 <= len(only) <= 5 and not found:
+            # The whole answer is a name: "San Francisco.", "Golden Gate Park please".
+            named = [t for t in only if t.surface not in ("please", "thanks")]
+            if (
+                len(named) >= 2
+                and all(t.proper for t in named)
+                and not any(t.surface in self._en_generic or t.surface in self._en_stop for t in named)
+            ):
+                return [Found(named[0].start, named[-1].end, "place_name", None, priority=4)]
         capitals = not folded.wide.islower() and sum(t.proper for t in tokens) < max(3, len(tokens) * 0.7)
         for match in self._en_cues.finditer(text):
             cue = match[0].strip()
@@ -236,12 +288,24 @@ class Names:
                 if t.surface not in self._en_generic and t.surface not in self._en_words and t.surface not in self._en_stop
                 and not any(f.start <= t.start and t.end <= f.end and f.entity not in ("place_name",) for f in taken) and t.noun and not t.surface.isdigit()
             ]  # fmt: skip
-            if not strange:
-                if not (capitals and len(words) >= 2 and all(t.proper for t in words if t.surface not in ("of", "the", "and"))):
-                    continue
-            weak = any(cue.startswith(w) for w in self._en_weak)
-            named = (capitals and any(t.proper for t in strange)) or any(t.surface in self._en_words for t in words)
-            if weak and not named:
+            title = (
+                capitals and len(words) >= 2 and all(t.proper for t in words if t.surface not in ("of", "the", "and"))
+            )
+            if not strange and not title:
+                continue
+            weak = cue in self._en_weak or (
+                cue.split()[-1] in self._en_weak and cue.split()[-1] in ("in", "for", "on", "to", "at")
+            )
+            if cue.split()[-1] in ("in", "for", "at", "into", "like in") and asked and strange:
+                weak = False
+            elif any(
+                cue.startswith(w) for w in self._en_weak if w not in ("in", "for", "on", "to", "at", "going", "go to")
+            ):
+                weak = True
+            particular = (capitals and any(t.proper for t in strange)) or any(
+                t.surface in self._en_words for t in words
+            )
+            if weak and not particular:
                 continue
             near = re.search(r"(?:near|close to|next to|around|by|beside)$", cue)
             found.append(Found(start, end, "place_name", None, "near" if near else None, 4))
@@ -257,16 +321,21 @@ class Names:
                 if token.surface in "&'-" and chosen:
                     continue
                 break
-            if token.surface in self._en_stop and not (token.surface in ("in", "on", "and", "at", "by") and token.proper):
-                if not (token.surface in ("and",) and position + 1 < len(words) and words[position + 1].proper and chosen and chosen[-1].proper):
-                    break
+            following = words[position + 1] if position + 1 < len(words) else None
+            inner = token.surface == "and" and bool(chosen and chosen[-1].proper and following and following.proper)
+            capital = token.surface in ("in", "on", "and", "at", "by") and token.proper
+            if token.surface in self._en_stop and not inner and not capital:
+                break
             if not chosen and token.surface in ("the", "a", "an", "some", "me", "us", "my", "our", "any"):
-                if token.surface in ("a", "an", "some", "any", "my", "our"):
-                    # "a …" announces a kind of place, "my …" a person or an appointment.
-                    if cue not in ("called", "named"):
-                        return None
+                # "a …" announces a kind of place, "my …" a person or an appointment.
+                if token.surface in ("a", "an", "some", "any", "my", "our") and cue not in ("called", "named"):
+                    return None
                 continue
-            if any(f.start <= token.start < f.end and f.entity in ("time", "where", "duration", "distance_max", "budget", "people") for f in taken):
+            if any(
+                f.start <= token.start < f.end
+                and f.entity in ("time", "where", "duration", "distance_max", "budget", "people")
+                for f in taken
+            ):
                 break
             chosen.append(token)
             if len(chosen) >= 8:

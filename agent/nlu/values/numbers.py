@@ -30,7 +30,7 @@ _UNDER_100 = rf"(?:(?:{_TY})(?:[ -](?:{_SMALL}))?|{_TEEN}|{_SMALL}|zero)"
 _UNDER_1000 = rf"(?:(?:{_SMALL}|a) hundred(?: and)?(?: {_UNDER_100})?|{_UNDER_100})"
 NUMBER_EN = (
     rf"(?:\d+(?:,\d{{3}})+|\d+(?:\.\d+)?)(?: ?(?:thousand|hundred)|k)?\b|"
-    rf"\b(?:(?:{_UNDER_1000}|a) thousand(?: (?:and )?{_UNDER_1000})?|{_UNDER_1000}(?: point (?:{_SMALL}|zero))?)\b"
+    rf"\b(?:(?:{_UNDER_1000}|a) thousand(?: (?:and )?{_UNDER_1000})?|{_UNDER_1000}(?: point (?:{_SMALL}|zero))?)\b(?!-[a-z])"
 )
 
 _MIXED = re.compile(r"(\d+(?:\.\d+)?|[〇零一二三四五六七八九]+)|([十百千])|([万億])")

@@ -18,16 +18,82 @@ _NEAR_JA = re.compile(
         r"(?:駅)?(?:の|から)?(?:すぐ)?(?:近く|近辺|近所|近郊|近場|ちか(?:く|場)|周辺|付近|あたり|辺り|辺(?!野)|界隈|そば|側(?=で|の|に)|寄り(?!の?駅|道)|沿い|まわり|周り|近(?=い|で|の|$)|徒歩圏)"
     )
 )
-_NEAR_EN = re.compile(r"(?:near|close to|nearby|around|next to|by|beside|in the vicinity of|not far from|closest to|nearest(?: to)?) (?:the |to )?$")
+_NEAR_EN = re.compile(
+    r"(?:near|close to|nearby|around|next to|by|beside|in the vicinity of|not far from|closest to|nearest(?: to)?) (?:the |to )?$"
+)
 _NEAR_AFTER_EN = re.compile(r" (?:area|vicinity|surroundings)\b")
-_STATION_CUE_JA = re.compile(fold_kana(r"(?:最寄り?(?:の)?駅?|駅)(?:は|が|を|で|:|なら|として)?(?:、)?(?:できれば|やはり|やっぱり)?$"))
+_STATION_CUE_JA = re.compile(
+    fold_kana(r"(?:最寄り?(?:の)?駅?|駅)(?:は|が|を|で|:|なら|として)?(?:、)?(?:できれば|やはり|やっぱり)?$")
+)
 _GENERIC_STATIONS = frozenset(
-    "最寄 最寄り 近く 近辺 どの この その あの 次 前 各 同 始発 終着 道の 主要 他 別 隣 両 地下鉄 鉄道 jr 私鉄 電車 新幹線 近い 最も近い 同じ 一番近い の 何 目的 利用".split()
+    [
+        "最寄",
+        "最寄り",
+        "近く",
+        "近辺",
+        "どの",
+        "この",
+        "その",
+        "あの",
+        "次",
+        "前",
+        "各",
+        "同",
+        "始発",
+        "終着",
+        "道の",
+        "主要",
+        "他",
+        "別",
+        "隣",
+        "両",
+        "地下鉄",
+        "鉄道",
+        "jr",
+        "私鉄",
+        "電車",
+        "新幹線",
+        "近い",
+        "最も近い",
+        "同じ",
+        "一番近い",
+        "の",
+        "何",
+        "目的",
+        "利用",
+    ]
 )
 _AREA_TAIL = re.compile(fold_kana(r"(?:地区|エリア|方面|地域|界隈)"))
 _AREA_CUE_JA = re.compile(fold_kana(r"(?:地区|エリア|区域|地域)(?:は|が|を)$"))
 _NOT_AREAS = frozenset(
-    "観光 同じ この その あの 他 別 違う どの 希望 全 近い 周辺 近隣 商業 歴史的 歴史的な 散策 繁華 市内 対象 ご希望 該当 中心 サービス パーキング".split()
+    [
+        "観光",
+        "同じ",
+        "この",
+        "その",
+        "あの",
+        "他",
+        "別",
+        "違う",
+        "どの",
+        "希望",
+        "全",
+        "近い",
+        "周辺",
+        "近隣",
+        "商業",
+        "歴史的",
+        "歴史的な",
+        "散策",
+        "繁華",
+        "市内",
+        "対象",
+        "ご希望",
+        "該当",
+        "中心",
+        "サービス",
+        "パーキング",
+    ]
 )
 
 
@@ -60,9 +126,12 @@ def _read(text: str, start: int, end: int, candidates: tuple[Locality, ...], lan
     # The suffix said decides; 「最寄りは小禄」 means the station.
     if said.endswith("駅") or said.endswith("station") or said.endswith("えき"):
         best = next((c for c in candidates if c.kind == "station"), best)
-    elif language == "ja" and _STATION_CUE_JA.search(text[:start]) and "station" in kinds:
-        best = next(c for c in candidates if c.kind == "station")
-    elif language == "ja" and re.match(fold_kana(r"が?(?:最寄|駅)"), text[end:]) and "station" in kinds and not said.endswith("区"):
+    elif (language == "ja" and _STATION_CUE_JA.search(text[:start]) and "station" in kinds) or (
+        language == "ja"
+        and re.match(fold_kana(r"が?(?:最寄|駅)"), text[end:])
+        and "station" in kinds
+        and not said.endswith("区")
+    ):
         best = next(c for c in candidates if c.kind == "station")
     elif language == "ja" and _AREA_TAIL.match(text, end):
         best = next((c for c in candidates if c.kind in ("ward", "town")), best)
@@ -71,7 +140,12 @@ def _read(text: str, start: int, end: int, candidates: tuple[Locality, ...], lan
     entity, value = canonical(best)
     if entity == "place_name" and (end - start) < 2:
         return None
-    if language == "ja" and best.kind == "city" and re.match("市", text[end : end + 1] or "") and not re.match("市(?:場|内|民|立|街|役|営)", text[end:]):
+    if (
+        language == "ja"
+        and best.kind == "city"
+        and re.match("市", text[end : end + 1] or "")
+        and not re.match("市(?:場|内|民|立|街|役|営)", text[end:])
+    ):
         end += 1
     if language == "ja" and best.kind in ("ward", "town"):
         tail = _AREA_TAIL.match(text, end)
@@ -105,7 +179,9 @@ def _open_stations(folded: Folded, original: str, tokens: list[Token]) -> list[F
             continue
         if re.fullmatch(r"[\d一二三四五六七八九十]+", name) or name.startswith(("最寄", "近く", "近辺")):
             continue
-        found.append(Found(start, match.end(), "station", _as_said(folded, original, start, match.start()) + "駅", priority=4))
+        found.append(
+            Found(start, match.end(), "station", _as_said(folded, original, start, match.start()) + "駅", priority=4)
+        )
     return found
 
 
@@ -118,7 +194,11 @@ def _open_areas(folded: Folded, original: str, tokens: list[Token], known: list[
         if start is None or match.start() - start > 8:
             continue
         name = folded.wide[start : match.start()]
-        if len(name) < 1 or name in _NOT_AREAS or re.match(r"(?:サービス|パーキング|観光|歴史|散策|同|全|各|何|どの|この)", name):
+        if (
+            len(name) < 1
+            or name in _NOT_AREAS
+            or re.match(r"(?:サービス|パーキング|観光|歴史|散策|同|全|各|何|どの|この)", name)
+        ):
             continue
         if not any(token.proper for token in tokens if start <= token.start < match.start()) and match[0] != "区":
             continue
@@ -131,7 +211,12 @@ def _open_areas(folded: Folded, original: str, tokens: list[Token], known: list[
                 end = token.end
         if end > match.end() and not any(k.start < end and match.end() < k.end for k in known):
             name = folded.wide[match.end() : end]
-            if 2 <= len(name) <= 8 and re.match(fold_kana(r"(?:で|が|に|を|の|だ|周辺|付近|あたり|$)"), text[end:]) and name not in _NOT_AREAS and not re.match("(?:特|希望|指定|限定|考慮|市内|同|変|別|問|気|何|絞|広|全|無|未|駅)", name):
+            if (
+                2 <= len(name) <= 8
+                and re.match(fold_kana(r"(?:で|が|に|を|の|だ|周辺|付近|あたり|$)"), text[end:])
+                and name not in _NOT_AREAS
+                and not re.match("(?:特|希望|指定|限定|考慮|市内|同|変|別|問|気|何|絞|広|全|無|未|駅)", name)
+            ):
                 found.append(Found(match.end(), end, "area", name, priority=3))
     return found
 
@@ -159,7 +244,10 @@ def _nouns_before(text: str, tokens: list[Token], end: int) -> int | None:
             # 「駅」 lies inside a token (渋谷駅 as one word).
             start = position = token.start
             continue
-        if text[token.start : token.end] in ("・", "(", ")", "（", "）", "ヶ", "ケ", "ノ", "の", "ー") and start is not None:
+        if (
+            text[token.start : token.end] in ("・", "(", ")", "（", "）", "ヶ", "ケ", "ノ", "の", "ー")
+            and start is not None
+        ):
             if text[token.start : token.end] == "の" and not _inner_no(tokens, token):
                 break
             position = token.start

@@ -32,7 +32,20 @@ _DAYS_JA = {
 }  # fmt: skip
 _TONIGHT_JA = {"今夜": (0, "night"), "今晩": (0, "night"), "今朝": (0, "morning"), "けさ": (0, "morning"), "明晩": (1, "night"), "明朝": (1, "morning"), "今夕": (0, "evening"), "昨夜": (-1, "night"), "昨晩": (-1, "night")}  # fmt: skip
 _WEEKS_JA = {"今週": 0, "来週": 1, "再来週": 2, "さ来週": 2, "先週": -1}
-_MONTHS_EN = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
+_MONTHS_EN = (
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
 _WEEKDAYS_EN = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _WEEKDAY_FORMS_EN = {
     **{name: i for i, name in enumerate(_WEEKDAYS_EN)},
@@ -86,7 +99,7 @@ _NUM_EN = NUMBER_EN.replace(r"\b(?:(?:", r"(?:(?:", 1)
 _MONTH_EN = "|".join((*_MONTHS_EN, "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec"))
 _ORD_EN = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{_alternatives(_ORDINALS_EN)})"
 _DAYNUM_EN = rf"(?:{_ORD_EN}|\d{{1,2}})(?!\d|:| ?(?:p\.?m|a\.?m)\b)"
-_AMPM = r"(?: ?(?:a\.?m\b\.?|p\.?m\b\.?)| o'?clock(?: (?:a\.?m\b\.?|p\.?m\b\.?))?)"
+_AMPM = r"(?: ?(?:a\. ?m\b\.?|p\. ?m\b\.?|a\.?m\b\.?|p\.?m\b\.?)| o'?clock(?: (?:a\.?m\b\.?|p\.?m\b\.?))?)"
 _HOUR_EN = rf"(?:\d{{1,2}}|{_alternatives(_HOURS_EN)})"
 _EN = re.compile(
     r"\b(?:"
@@ -102,7 +115,7 @@ _EN = re.compile(
             r"(?P<weekend>(?:this|next|the|coming|this coming|over the|on the|following)? ?weekend(?:s)?)",
             rf"(?P<weekday>(?:(?:this|next|on|coming|this coming|the following) )?(?:{_alternatives(_WEEKDAY_FORMS_EN)})(?:s|'s)?(?: (?:after next|next week|this week))?)",
             r"(?P<week>(?:this|next|the following|the coming|the week after next) ?week(?: after next)?)",
-            rf"(?P<clock>(?:at |by |around |about |for |until |till |before |after |from )(?P<bare>{_HOUR_EN})(?:[: .](?P<baremin>[0-5]\d|{_alternatives(_MINUTES_EN)}))?(?P<barehalf>{_AMPM})?(?!\d|[ -]?(?:miles?|km|minutes?|mins?|hours?|stars?|people|persons?|dollars?|yen|percent|degrees?|k\b|meters?|thousand|hundred|star\b|%|kilomet|nights?|guests?|or|adults|of us|days?|weeks?|/))|{_HOUR_EN}(?::[0-5]\d)(?:{_AMPM})?|{_HOUR_EN}(?: (?:{_alternatives(_MINUTES_EN)}))?{_AMPM}|(?:half past|quarter past|quarter to|a quarter past|a quarter to|{_NUM_EN} (?:minutes )?(?:past|to)) {_HOUR_EN}(?:{_AMPM})?)",
+            rf"(?P<clock>(?:at |by |around |about |for |until |till |before |after |from )(?P<bare>{_HOUR_EN})(?:(?: ?: ?|[ .])(?P<baremin>[0-5]\d|{_alternatives(_MINUTES_EN)}))?(?P<barehalf>{_AMPM})?(?!\d|[ -]?(?:miles?|km|minutes?|mins?|hours?|stars?|people|persons?|dollars?|yen|percent|degrees?|k\b|meters?|thousand|hundred|star\b|%|kilomet|nights?|guests?|or|adults|of us|days?|weeks?|/))|{_HOUR_EN}(?: ?: ?[0-5]\d)(?:{_AMPM})?|{_HOUR_EN}(?: (?:{_alternatives(_MINUTES_EN)}))?{_AMPM}|(?:half past|quarter past|quarter to|a quarter past|a quarter to|{_NUM_EN} (?:minutes )?(?:past|to)) {_HOUR_EN}(?:{_AMPM})?)",
             r"(?P<noonclock>noon|midday|midnight)",
             r"(?P<part>(?:(?:this|in the|early|late|during the|at|early in the|later this|for|all) )?(?:morning|afternoon|evening|night|lunchtime|lunch time|dinnertime|dinner time|evenings?|nights?)(?! (?:view|mode|club)))",
             r"(?P<arrival>(?:when|by the time|the time|once) (?:i|we) (?:arrive|get there|get to|reach|'?ll arrive)|on arrival|at arrival|upon arrival|(?:at )?(?:my|our|the) (?:eta|arrival time|time of arrival|arrival))",
@@ -139,7 +152,7 @@ def find_times(text: str, language: str) -> list[Found]:
             continue
         if language == "en":
             before = _UNTIL_EN.search(text[:start])
-            if before and "special" not in value or value.get("special") == "closing":
+            if (before and "special" not in value) or value.get("special") == "closing":
                 value = {"until": value}
                 start = before.start() if before else start
         else:
@@ -172,11 +185,11 @@ def settle(value: TimeValue) -> TimeValue:
             hour += 12
         elif half == "am" and hour == 12:
             hour = 0
-        elif half is None and part in ("afternoon", "evening") and hour < 12:
-            hour += 12
-        elif half is None and part == "noon" and hour <= 3:
-            hour += 12
-        elif half is None and part == "night" and (5 <= hour < 12):
+        elif (
+            (half is None and part in ("afternoon", "evening") and hour < 12)
+            or (half is None and part == "noon" and hour <= 3)
+            or (half is None and part == "night" and (5 <= hour < 12))
+        ):
             hour += 12
         elif half is None and part == "night" and hour == 12:
             hour = 24
@@ -227,8 +240,8 @@ def _pieces_ja(text: str) -> list[tuple[int, int, TimeValue]]:
                 if said.startswith(word) or word in said:
                     value["week_offset"] = weeks if not said.startswith(("再来週", "さ来週")) else 2
         elif kind in ("nextweekday", "weekday"):
-            day = re.search(r"([月火水木金土日])(?:曜日?)?$", said)
-            value = {"weekday": _WEEKDAYS_JA.index(day[1])} if day else None
+            name = re.search(r"([月火水木金土日])(?:曜日?)?$", said)
+            value = {"weekday": _WEEKDAYS_JA.index(name[1])} if name else None
         elif kind == "clock":
             value = _clock_ja(said)
         elif kind == "noonclock":
@@ -291,7 +304,8 @@ def _pieces_en(text: str) -> list[tuple[int, int, TimeValue]]:
     for match in _EN.finditer(text):
         said = match.group(0)
         kind = next(
-            (k for k in match.groupdict() if match.group(k) is not None and k not in ("bare", "baremin", "barehalf")), ""
+            (k for k in match.groupdict() if match.group(k) is not None and k not in ("bare", "baremin", "barehalf")),
+            "",
         )
         start = match.start()
         value: TimeValue | None = None
@@ -335,8 +349,8 @@ def _pieces_en(text: str) -> list[tuple[int, int, TimeValue]]:
             value = {"special": kind}
         elif kind == "dom":
             number = re.search(rf"{_ORD_EN}", said)
-            day = _ordinal_en(number[0]) if number else None
-            value = {"day": day} if day and day <= 31 else None
+            date = _ordinal_en(number[0]) if number else None
+            value = {"day": date} if date and date <= 31 else None
         if value:
             pieces.append((start, match.end(), value))
     return pieces
@@ -374,7 +388,14 @@ def _weekday_en(said: str) -> TimeValue | None:
 
 
 def _part_en(said: str) -> TimeValue:
-    parts = {"morning": "morning", "afternoon": "afternoon", "evening": "evening", "dinner": "evening", "lunch": "noon", "night": "night"}
+    parts = {
+        "morning": "morning",
+        "afternoon": "afternoon",
+        "evening": "evening",
+        "dinner": "evening",
+        "lunch": "noon",
+        "night": "night",
+    }
     value: TimeValue = {"part_of_day": next(part for word, part in parts.items() if word in said)}
     if said.startswith(("this", "later this")):
         value["day_offset"] = 0
@@ -383,10 +404,16 @@ def _part_en(said: str) -> TimeValue:
 
 def _clock_en(said: str) -> TimeValue | None:
     said = re.sub(r"^(?:at|by|around|about|for|until|till|before|after|from) ", "", said)
-    half = "pm" if re.search(r"p\.?m\b", said) else "am" if re.search(r"\da\.?m\b| a\.?m\b", said) else None
+    half = "pm" if re.search(r"p\.? ?m\b", said) else "am" if re.search(r"(?:\d| )a\.? ?m\b", said) else None
     past = re.match(rf"(half|(?:a )?quarter|(?:{_NUM_EN})(?: minutes)?) (past|to) ({_HOUR_EN})", said)
     if past:
-        amount = 30.0 if past[1] == "half" else 15.0 if "quarter" in past[1] else parse_number(past[1].replace(" minutes", ""))
+        amount = (
+            30.0
+            if past[1] == "half"
+            else 15.0
+            if "quarter" in past[1]
+            else parse_number(past[1].replace(" minutes", ""))
+        )
         hour = _HOURS_EN.get(past[3]) or int(past[3]) if past[3] in _HOURS_EN or past[3].isdigit() else None
         if amount is None or hour is None or hour > 24 or amount >= 60:
             return None
@@ -394,7 +421,7 @@ def _clock_en(said: str) -> TimeValue | None:
         if past[2] == "to":
             value = {"hour": (hour - 1) % 24 or 12, "minute": 60 - int(amount)}
     else:
-        match = re.match(rf"({_HOUR_EN})(?:[: .]([0-5]\d|{_alternatives(_MINUTES_EN)}))?", said)
+        match = re.match(rf"({_HOUR_EN})(?:(?: ?: ?|[ .])([0-5]\d|{_alternatives(_MINUTES_EN)}))?", said)
         if not match:
             return None
         hour = _HOURS_EN[match[1]] if match[1] in _HOURS_EN else int(match[1])
@@ -448,7 +475,9 @@ def _words_ja(value: TimeValue) -> list[str]:
     if special:
         words.append({"now": "今すぐ", "arrival": "到着時", "closing": "閉店", "weekend": "週末"}[special])
     if "part_of_day" in value:
-        words.append({"morning": "朝", "noon": "昼", "afternoon": "午後", "evening": "夕方", "night": "夜"}[value["part_of_day"]])
+        words.append(
+            {"morning": "朝", "noon": "昼", "afternoon": "午後", "evening": "夕方", "night": "夜"}[value["part_of_day"]]
+        )
     if "hour" in value:
         words.append(f"{value['hour']}時" + (f"{to_kanji(value['minute'])}分" if value.get("minute") else ""))
     return words
@@ -476,5 +505,7 @@ def _words_en(value: TimeValue) -> list[str]:
         words.append({"morning": "in the morning", "noon": "at lunchtime", "afternoon": "in the afternoon", "evening": "in the evening", "night": "at night"}[value["part_of_day"]])  # fmt: skip
     if "hour" in value:
         hour, minute = value["hour"], value.get("minute")
-        words.append(f"at {hour % 12 or 12}" + (f":{minute:02d}" if minute else "") + (" p.m." if hour >= 12 else " a.m."))
+        words.append(
+            f"at {hour % 12 or 12}" + (f":{minute:02d}" if minute else "") + (" p.m." if hour >= 12 else " a.m.")
+        )
     return words

@@ -64,10 +64,24 @@ class Tokens:
             surface = folded.wide[start:end]
             latin = bool(re.match(r"[A-Za-z]", surface))
             noun = pos[0] in _NOUNS or ((latin or is_kanji(surface[0])) and pos[0] in ("感動詞", "補助記号", "記号"))
-            proper = pos[1] == "固有名詞" or morpheme.is_oov() and pos[0] == "名詞"
-            generic = pos[0] == "代名詞" or pos[1] in ("数詞",) or (pos[0] == "名詞" and pos[2] == "助数詞可能" and len(surface) == 1 and False)
+            proper = pos[1] == "固有名詞" or (morpheme.is_oov() and pos[0] == "名詞")
+            generic = (
+                pos[0] == "代名詞"
+                or pos[1] in ("数詞",)
+                or (pos[0] == "名詞" and pos[2] == "助数詞可能" and len(surface) == 1 and False)
+            )
             tokens.append(
-                Token(start, end, noun, proper, proper and pos[2] == "地名", generic, all(is_kanji(c) for c in surface), pos[0], surface)
+                Token(
+                    start,
+                    end,
+                    noun,
+                    proper,
+                    proper and pos[2] == "地名",
+                    generic,
+                    all(is_kanji(c) for c in surface),
+                    pos[0],
+                    surface,
+                )
             )
         return tokens
 
@@ -78,6 +92,8 @@ _WORD_EN = re.compile(r"[a-z0-9&'+.-]*[a-z0-9]'?|[^\sa-z0-9]")
 def english(folded: Folded) -> list[Token]:
     """Words of folded English text."""
     return [
-        Token(m.start(), m.end(), m[0][0].isalnum(), folded.wide[m.start()].isupper(), False, False, False, "word", m[0])
+        Token(
+            m.start(), m.end(), m[0][0].isalnum(), folded.wide[m.start()].isupper(), False, False, False, "word", m[0]
+        )
         for m in _WORD_EN.finditer(folded.text)
     ]
