@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import osmium
@@ -46,6 +47,14 @@ def a_place() -> Place:
 
 def build(pbf: Path, home: Path, name: str = "town") -> None:
     build_map(pbf, home, name=name, name_ja="町", places=[a_place()], demo=False)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the map `town`; tests that change it take a copy."""
+    home = tmp_path_factory.mktemp("built")
+    build(write_streets(home / "town.osm.pbf"), home)
+    return home
 
 
 async def route_across(home: Path) -> float:
@@ -102,9 +111,8 @@ def test_other_osm_formats_are_converted(tmp_path: Path) -> None:
     assert current(tmp_path) is not None
 
 
-def test_road_lines_carry_class_and_names(tmp_path: Path) -> None:
-    build(write_streets(tmp_path / "town.osm.pbf"), tmp_path)
-    (found,) = installed(tmp_path)
+def test_road_lines_carry_class_and_names(built: Path) -> None:
+    (found,) = installed(built)
     features = json.loads(found.roads_path.read_text("utf-8"))["features"]
     assert {f["properties"]["class"] for f in features} == {"residential", "tertiary"}
     named = next(f for f in features if "name" in f["properties"])
@@ -161,8 +169,8 @@ def test_names_that_could_leave_the_folder_are_refused(tmp_path: Path, name: str
         build(write_streets(tmp_path / "town.osm.pbf"), tmp_path, name)
 
 
-def test_a_failed_build_leaves_the_old_map(tmp_path: Path) -> None:
-    build(write_streets(tmp_path / "town.osm.pbf"), tmp_path)
+def test_a_failed_build_leaves_the_old_map(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built / "maps", tmp_path / "maps")
     before = installed(tmp_path)
     (tmp_path / "bad.osm.pbf").write_bytes(b"noise" * 100)
     with pytest.raises(MapError):
@@ -170,17 +178,22 @@ def test_a_failed_build_leaves_the_old_map(tmp_path: Path) -> None:
     assert installed(tmp_path) == before
 
 
-def test_a_map_is_replaced_and_another_chosen(tmp_path: Path) -> None:
-    pbf = write_streets(tmp_path / "town.osm.pbf")
-    build(pbf, tmp_path)
+def test_a_map_is_replaced(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built / "maps", tmp_path / "maps")
     (tmp_path / "maps" / "town" / "stale").touch()
-    build(pbf, tmp_path)
+    build(built / "town.osm.pbf", tmp_path)
     assert not (tmp_path / "maps" / "town" / "stale").exists()
-    build(pbf, tmp_path, "village")
+    assert [path.name for path in sorted((tmp_path / "maps").iterdir())] == ["current", "town"]
+
+
+def test_another_map_is_chosen(built: Path, tmp_path: Path) -> None:
+    for name in ("town", "village"):
+        shutil.copytree(built / "maps" / "town", tmp_path / "maps" / name)
+    info = tmp_path / "maps" / "village" / "info.json"
+    info.write_text(info.read_text("utf-8").replace('"town"', '"village"'), "utf-8")
+    (tmp_path / "maps" / "half").mkdir()
     assert [found.name for found in installed(tmp_path)] == ["town", "village"]
-    active = current(tmp_path)
-    assert active is not None
-    assert active.name == "village"
+    assert current(tmp_path) is None
     choose(tmp_path, "town")
     active = current(tmp_path)
     assert active is not None
