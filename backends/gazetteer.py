@@ -50,7 +50,7 @@ from backends.readings import (
     to_katakana,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 3
 _STAGE = "gazetteer"
 _SPELLING, _READING, _LATIN = 0, 1, 2
 
@@ -692,7 +692,8 @@ class _Forms:
         if entry.known:
             return _PLAIN if (len(bare) > 1 and self._sort(bare) != "word") or len(bare) > 2 else _WORD
         if len(bare) < 2:
-            return _WORD if entry.kind != "town" else _TOWN
+            # 堺, 津, 呉, 柏; the other names of one letter are words first.
+            return _PLAIN if entry.kind == "city" and (entry.population or 0) >= 200_000 else _TOWN
         people = entry.population or 0
         sort = self._sort(bare)
         if entry.kind == "prefecture" or (entry.kind == "city" and people >= 90_000):
@@ -829,7 +830,7 @@ _LOCAL_CONTEXT = re.compile(
     r"(?:の)?(?:駅|市内|周辺|付近|近く|近辺|近郊|近場|辺り|辺|あたり|エリア|方面|地区|界隈|そば)|まで|行き|へ(?:行|向|い)|に(?:行き|行く|行こ|行っ|向か|着|いき|いく)|から(?:近|一番近)|で降り"
 )
 _PERSON = re.compile(r"さん|様|さま|君|くん|ちゃん|先生|氏|選手|監督|課長|部長|社長")
-_NEXT_TO = re.compile(r"(?:[のに]|、)?")
+_NEXT_TO = re.compile(r"[の、]?")
 
 _LATIN_TOKEN = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ][A-Za-zÀ-ɏḀ-ỿ'’\-]*")
 _LATIN_KIND: dict[str, frozenset[str]] = {
@@ -1048,7 +1049,7 @@ class JapanGazetteer:
         while i < size:
             taken = 0
             for what, source, forms in ((_SPELLING, text.folded, spelt), (_READING, katakana, heard)):
-                for length in self._lengths[what].get(source[i : i + 2], ()):
+                for length in (*self._lengths[what].get(source[i : i + 2], ()), 1):
                     form = source[i : i + length]
                     strength = forms.get(form)
                     if strength is None or i + length > size or len(form) != length:
@@ -1082,6 +1083,8 @@ class JapanGazetteer:
         beside: Mention | None,
     ) -> Mention | None:
         """Whether the name from `start` to `end` is one here, and whether it goes on."""
+        if end - start == 1 and strength < _PLAIN:
+            return None
         plain = text.plain
         suffixed = (form[-1] in _KIND_SUFFIX and len(form) > 2) or (strength == _STRONG and form.endswith("エキ"))
         if (
@@ -1308,8 +1311,7 @@ def _lengths(forms: Iterable[str]) -> dict[str, tuple[int, ...]]:
     """First two characters → lengths of the names that begin so, longest first."""
     out: dict[str, set[int]] = defaultdict(set)
     for form in forms:
-        if len(form) > 1:
-            out[form[:2]].add(len(form))
+        out[form[:2]].add(len(form))
     return {head: tuple(sorted(lengths, reverse=True)) for head, lengths in out.items()}
 
 
@@ -1350,11 +1352,11 @@ def _likelihood(locality: Locality, near: Position | None) -> float:
     }[locality.kind]  # fmt: skip
     if locality.kind == "city":
         # 180,000: a prefecture's capital is likelier meant than the prefecture; 栃木, 沖縄, 山梨 are not.
-        score += 0.25 * log10(1 + people / 1_000) + (1.0 if people >= 180_000 else 0.0)
+        score += 0.25 * log10(1 + people / 1_000) + (0.6 if people >= 180_000 else 0.0)
     elif locality.kind == "ward":
         score += 0.4 if locality.city == "東京" else 0.0
     elif locality.kind == "station":
         score += min(0.5, 0.05 * people)
     if near is not None:
-        score -= 0.35 * log10(1 + near.distance_to(locality.position) / 5_000)
+        score -= 0.7 * log10(1 + near.distance_to(locality.position) / 5_000)
     return score

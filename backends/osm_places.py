@@ -313,7 +313,9 @@ def _address(tags: Mapping[str, str]) -> str | None:
 
 _DAYS = {"Mo": 0, "Tu": 1, "We": 2, "Th": 3, "Fr": 4, "Sa": 5, "Su": 6, "PH": 7}
 _DAY_ITEM = r"(?:Mo|Tu|We|Th|Fr|Sa|Su|PH)(?:-(?:Mo|Tu|We|Th|Fr|Sa|Su))?"
-_RULE = re.compile(rf"(?P<days>{_DAY_ITEM}(?:,\s*{_DAY_ITEM})*)?:?\s*(?P<times>off|closed|24/7|[0-9:,\-\s+]+)?$")
+_RULE = re.compile(
+    rf"(?P<days>{_DAY_ITEM}(?:,\s*{_DAY_ITEM})*)?:?\s*(?P<times>off|OFF|Off|closed|24/7|[0-9:,\-\s+]+)?$"
+)
 _SPAN = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})\+?$")
 
 
@@ -340,7 +342,7 @@ def parse_opening_hours(text: str) -> OpeningHours | None:
         match = _RULE.match(rule)
         if match is None or not (match.group("days") or match.group("times")):
             return None
-        spans = _spans((match.group("times") or "").strip())
+        spans = _spans((match.group("times") or "").strip().lower())
         if spans is None:
             return None
         for day in _days(match.group("days")):

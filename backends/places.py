@@ -809,7 +809,7 @@ class _Names:
 def _part(n: int, key: str, name: str, what: int) -> _Named:
     # A name that begins like this is likelier meant than one that has it somewhere.
     score = 0.6 + 0.2 * len(key) / len(name) + (0.1 if name.startswith(key) else 0.0) - 0.02 * what
-    return _Named(n, "part", round(score, 4))
+    return _Named(n, "part", score)
 
 
 def _quoted(gram: str) -> str:

@@ -91,13 +91,12 @@ def _queries(sample: list[Place], dice: random.Random) -> dict[str, Callable[[],
         return name[:at] + dice.choice(_KANJI) + name[at + 1 :]
 
     def line(metres: float) -> tuple[Position, ...]:
-        start, heading, points = somewhere(), dice.uniform(0, 2 * math.pi), []
-        for step in range(int(metres / 200)):
+        at, heading, points = somewhere(), dice.uniform(0, 2 * math.pi), []
+        for _ in range(int(metres / 200)):
+            points.append(at)
             heading += dice.uniform(-0.15, 0.15)
-            d = step * 200 / 111_000
-            points.append(
-                Position(start.latitude + d * math.sin(heading), start.longitude + d * math.cos(heading) * 1.2)
-            )
+            north, east = 200 / 111_000 * math.sin(heading), 200 / 91_000 * math.cos(heading)
+            at = Position(at.latitude + north, at.longitude + east)
         return tuple(points)
 
     noon = datetime(2026, 6, 10, 12, 30)
