@@ -25,6 +25,8 @@ EVENTS: Mapping[str, str] = {
 }
 """sentence said when guidance starts → the event; the others change the route under way"""
 REGISTER_WORDS = re.compile(r"登録|覚えて|\b(register|save|remember)\b", re.IGNORECASE)
+SURE = 0.6
+"""a name fitting less well than this is not the one said"""
 SAME_PLACE_M = 2_000
 """localities of one name nearer than this are one place"""
 
@@ -258,6 +260,8 @@ class NavigateAction(RouteSkill):
         turn = with_feeling(turn)
         state = self.change(turn, self.state(turn))
         found = await self.look(turn, state)
+        if found.context == "no_results" and (place := await self._locality_called(turn, state)) is not None:
+            return unconfirmed(await self.guide(turn, place))
         single = found.context == "offers_one" and found.cards
         if not single or "name" not in state.conditions:
             return found
@@ -274,6 +278,16 @@ class NavigateAction(RouteSkill):
             slots={**found.slots, **outcome.slots, "search": chosen.to_json(), **UNCONFIRMED},
             done=(*found.done, *outcome.done),
         )
+
+    async def _locality_called(self, turn: Turn, state: SearchState) -> Focus | None:
+        """A name no place has may be a station's, an airport's or a town's."""
+        if state.conditions.keys() - {"name", "city", "prefecture"} or "name" not in state.conditions:
+            return None
+        found = self.world.gazetteer.lookup(str(state.conditions["name"]), near=await car_position(self.world))
+        for locality in found:
+            if await on_map(self.world, locality.position):
+                return Focus("", spoken_name(locality, turn.language), locality.position)
+        return None
 
     async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
         if pending["kind"] == "save_here":
@@ -455,8 +469,12 @@ class AskEtaAction(RouteSkill):
         return Outcome(text, "gives_info", done=(Done("ask_eta", {"name": str(status.get("name"))}),))
 
     async def _named(self, turn: Turn) -> Focus | None:
-        hits = await self.world.places.find(str(turn.first("place_name")), near=await car_position(self.world), limit=1)
-        return Focus.of(hits[0].place, wording.name_of(hits[0].place, turn.language)) if hits else None
+        name, car = str(turn.first("place_name")), await car_position(self.world)
+        hits = await self.world.places.find(name, near=car, limit=1)
+        if hits and hits[0].score >= SURE:
+            return Focus.of(hits[0].place, wording.name_of(hits[0].place, turn.language))
+        found = self.world.gazetteer.lookup(name, near=car)
+        return Focus("", spoken_name(found[0], turn.language), found[0].position) if found else None
 
     def _is_destination(self, goal: Focus, status: Mapping[str, object]) -> bool:
         destination = status.get("destination")

@@ -11,6 +11,7 @@ from actions import wording
 from actions.ground import AROUND_CAR_M, WIDER_M, Focus, Missing, driving, resolve
 from actions.inventory import Inventory, load
 from actions.narrowing import (
+    NEARBY,
     PLACES_OF_WORLD,
     SEARCH_INTENTS,
     Add,
@@ -536,7 +537,7 @@ def is_goal(turn: Turn) -> bool:
     """Whether all that is said is one place to go to: home, work, or an answer to "where to?"."""
     if turn.all("kind", "genre", "place_name", "phone_number"):
         return False
-    if turn.first("where") in ("home", "work"):
+    if turn.first("where") in ("home", "work") and turn.intent in SEARCH_INTENTS and not NEARBY.search(turn.text):
         return True
     asked = (turn.slots.get("pending") or {}).get("kind") == "ask_goal"
     return asked and any(e.type in PLACES_OF_WORLD for e in turn.entities)

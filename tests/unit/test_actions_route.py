@@ -16,7 +16,7 @@ from actions.route import (
     NavigateAction,
     SetDestinationAction,
 )
-from actions.search import ChooseAction, SearchAction
+from actions.search import ChooseAction, NarrowAction, SearchAction
 from actions.skill import Done
 from backends.model import SavedPlace
 from tests.fakes_world import CAR, NOON, SHIBUYA, YOKOHAMA, StraightRoads, Talk, near
@@ -262,3 +262,17 @@ async def test_where_to() -> None:
     assert reply.context == "asks_place"
     reply = await talk.say(SearchAction, "渋谷駅", "search_place", station="渋谷駅")
     assert reply.text.startswith("渋谷駅を目的地に設定しました。")
+
+
+async def test_a_name_no_place_has_may_be_a_station() -> None:
+    talk = Talk()
+    reply = await talk.say(NavigateAction, "恵比寿駅まで", "navigate_to", place_name="恵比寿駅")
+    assert reply.text.startswith("恵比寿駅を目的地に設定しました。")
+
+
+async def test_our_house_in_a_wish_is_no_order_to_drive_home() -> None:
+    talk = Talk()
+    await talk.say(SearchAction, "渋谷のレストラン", "search_place", city="渋谷区", kind="restaurant")
+    await talk.say(NarrowAction, "うちは四人だから安いところ", "narrow", where="home", price="low")
+    assert talk.head_unit.route is None
+    assert talk.conditions == {"city": "渋谷区", "kind": "restaurant", "price": "low"}
