@@ -185,9 +185,15 @@ class Conversation:
     async def _ask(self, turn: _Turn, words: str, metadata: Mapping[str, Any], line: Line) -> TurnResult:
         state = turn.state
         state.waiting += 1
+        remaining = self._deadline_s - (time.perf_counter() - turn.started)
+        # `wait_for` would wait on for a task that does not let itself be cancelled; the driver does not.
+        asking = asyncio.create_task(self._in_order(turn, words, metadata))
+        asking.add_done_callback(_seen)
         try:
-            remaining = self._deadline_s - (time.perf_counter() - turn.started)
-            reply = await asyncio.wait_for(self._in_order(turn, words, metadata), max(0.05, remaining))
+            done, _ = await asyncio.wait({asking}, timeout=max(0.05, remaining))
+            if not done:
+                raise DialogueTimeout("no answer in time")
+            return self._answer(turn, asking.result(), line)
         except (asyncio.TimeoutError, DialogueTimeout):
             log.warning("no answer within the turn's deadline of %.1f s", self._deadline_s)
             return turn.apologise("conversation.timeout", "dialogue", "timeout")
@@ -199,8 +205,8 @@ class Conversation:
             log.exception("a turn broke")
             return turn.apologise("conversation.error", "dialogue", "error")
         finally:
+            asking.cancel()
             state.waiting -= 1
-        return self._answer(turn, reply, line)
 
     async def _in_order(self, turn: _Turn, words: str, metadata: Mapping[str, Any]) -> DialogueReply:
         async with turn.state.lock:
@@ -227,7 +233,7 @@ class Conversation:
         ]
         for action in actions:
             turn.emit(action)
-        if not reply.texts:
+        if not any(text.strip() for text in reply.texts):
             return turn.apologise("conversation.silent", "dialogue", "silent")
         text = _joined(reply.texts, turn.language)
         context = str(payload.get("context") or "gives_info")
@@ -243,6 +249,12 @@ class Conversation:
 
 
 _LOST = frozenset({"unavailable", "timeout"})
+
+
+def _seen(task: asyncio.Task[Any]) -> None:
+    """Takes note of how a task ended that nobody waits for any more."""
+    if not task.cancelled():
+        task.exception()
 
 
 class _Turn:
