@@ -51,7 +51,11 @@ def test_inventory_has_labels_and_kinds() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["kinds: {", "kinds: {}", "kinds: {}\ngenres: {x: {kind: nowhere, label: {ja: あ, en: a}, forms: {ja: [], en: []}}}"],
+    [
+        "kinds: {",
+        "kinds: {}",
+        "kinds: {}\ngenres: {x: {kind: nowhere, label: {ja: あ, en: a}, forms: {ja: [], en: []}}}",
+    ],
 )
 def test_a_broken_inventory_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "genres.yml").write_text(content, encoding="utf-8")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from agent.nlu.values.folding import fold_kana
 from agent.nlu.values.model import Found
 from agent.nlu.values.numbers import NUMBER_EN, NUMBER_JA, parse_number, whole
 
@@ -13,13 +14,11 @@ WALKING_M_PER_MIN = 80
 """the speed Japanese property advertisements must use (Fair Competition Code on real estate)"""
 DRIVING_M_PER_MIN = 500
 """30 km/h: town traffic"""
-WALKING_DISTANCE_M = 800
-"""what "within walking distance" means: ten minutes"""
 
-_J = rf"(?P<n>{NUMBER_JA}|(?:ひと|ふた|いち|さん|よん|ろく|なな|しち|はち|きゅう|じゅう))"
-_E = rf"(?P<n>{NUMBER_EN})"
 
-Make = Callable[[re.Match[str]], "tuple[str, Any, str | None] | None"]
+Made = tuple[str, Any, str | None] | None
+"""entity, value, role; None: no amount after all"""
+Make = Callable[[re.Match[str]], Made]
 
 
 def _number(match: re.Match[str], group: str = "n") -> float | None:
@@ -34,13 +33,13 @@ def _metres(value: float | None, unit: str) -> int | None:
     return round(value * factor)
 
 
-def _distance_ja(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _distance_ja(match: re.Match[str]) -> Made:
     unit = "k" if match["unit"].startswith(("k", "き", "㎞")) else "m"
     metres = _metres(_number(match), unit)
     return None if metres is None else ("distance_max", metres, None)
 
 
-def _walk_ja(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _walk_ja(match: re.Match[str]) -> Made:
     minutes = _number(match)
     if minutes is None:
         return None
@@ -48,7 +47,7 @@ def _walk_ja(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
     return "distance_max", round(minutes * speed), None
 
 
-def _distance_en(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _distance_en(match: re.Match[str]) -> Made:
     said = match["unit"]
     unit = "mi" if said.startswith("mi") else "k" if said.startswith("k") else "y" if said.startswith("y") else "ft" if said.startswith("f") else "b" if said.startswith("block") else "m"  # fmt: skip
     number = 0.5 if match["n"].startswith("half") else 1.0 if match["n"] in ("a", "an") else _number(match)
@@ -56,7 +55,7 @@ def _distance_en(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
     return None if metres is None else ("distance_max", metres, None)
 
 
-def _walk_en(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _walk_en(match: re.Match[str]) -> Made:
     minutes = _number(match)
     if minutes is None:
         return None
@@ -64,7 +63,7 @@ def _walk_en(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
     return "distance_max", round(minutes * speed), None
 
 
-def _budget(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _budget(match: re.Match[str]) -> Made:
     value = _number(match)
     if value is None:
         return None
@@ -77,7 +76,7 @@ def _budget(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
 
 
 def _counted(entity: str) -> Make:
-    def make(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+    def make(match: re.Match[str]) -> Made:
         fixed = {
             "ひとり": 1,
             "一人": 1,
@@ -97,7 +96,7 @@ def _counted(entity: str) -> Make:
     return make
 
 
-def _duration(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _duration(match: re.Match[str]) -> Made:
     number = 0.5 if match["n"].startswith("half") else 1.0 if match["n"] in ("a", "an") else _number(match)
     if number is None:
         return None
@@ -115,7 +114,7 @@ def _duration(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
 _DOWN = re.compile(r"下|低|涼|冷|寒|cool|low|down|drop|decreas|reduc|colder|less|quieter|soft")
 
 
-def _degrees(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _degrees(match: re.Match[str]) -> Made:
     number = _number(match)
     if number is None:
         return None
@@ -125,6 +124,9 @@ def _degrees(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
         relative = bool(match.groupdict().get("rel"))
         value = value * 5 / 9 if relative else (value - 32) * 5 / 9
         value = round(value * 2) / 2
+    elif _said_in_english(said) and value >= 50 and not match.groupdict().get("rel"):
+        # Nobody sets a car to 72 °C.
+        value = round((value - 32) * 5 / 9 * 2) / 2
     if match.groupdict().get("rel"):
         return "degrees", whole(-value if _DOWN.search(said) else value), "relative"
     return (
@@ -134,7 +136,11 @@ def _degrees(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
     )
 
 
-def _level(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _said_in_english(said: str) -> bool:
+    return "度" not in said and "℃" not in said
+
+
+def _level(match: re.Match[str]) -> Made:
     number = _number(match)
     if number is None:
         return None
@@ -143,7 +149,7 @@ def _level(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
     return "level", whole(number), None
 
 
-def _ordinal(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _ordinal(match: re.Match[str]) -> Made:
     said = match[0]
     if re.search(r"最後|末尾|ラスト|らすと|\blast\b|final", said):
         return "ordinal", -1, None
@@ -210,304 +216,7 @@ def _phones(text: str, language: str) -> list[Found]:
     return found
 
 
-def _pick(by: str, order: str) -> Make:
-    return lambda match: ("pick", {"by": by, "order": order}, None)
-
-
-_RULES_JA: tuple[tuple[str, Make, int], ...] = (
-    # (?:...) rules: pattern, what it makes, priority
-    (
-        rf"{_J}(?P<unit>キロ(?:メートル)?|km|㎞|メートル|m(?![a-z]))(?:圏内|以内|くらい|ぐらい|ほど|までの|まで|の(?:ところ|範囲|距離)|範囲|程度)".replace(
-            "キロ", "きろ"
-        ).replace("メートル", "めーとる"),
-        _distance_ja,
-        3,
-    ),
-    (rf"半径{_J}(?P<unit>きろ(?:めーとる)?|km|めーとる|m)(?:圏内|以内|の範囲)?", _distance_ja, 4),
-    (
-        rf"(?P<mode>徒歩|歩いて|車で|くるまで|歩き(?:で)?)(?:は|も|だいたい|大体)?{_J}分(?:ほど|くらい|ぐらい|程度)?(?:圏内|以内|の(?:ところ|範囲|場所)|で(?:行け|着け|いけ)る?)?",
-        _walk_ja,
-        4,
-    ),
-    (
-        rf"{_J}分(?:以内|くらい|ぐらい|圏内)?で(?P<mode>歩|行)(?:いて)?(?:行|い)?け",
-        lambda m: ("distance_max", round((_number(m) or 0) * WALKING_M_PER_MIN), None),
-        4,
-    ),
-    (
-        r"徒歩圏内?|歩いて(?:行|い)け|歩ける(?:距離|範囲)|徒歩で(?:行|い)け",
-        lambda m: ("distance_max", WALKING_DISTANCE_M, None),
-        2,
-    ),
-    (
-        rf"(?:予算(?:は|が)?|(?:一|1|ひと)(?:人|り)(?:あたり)?、?|一人当たり|料金(?:は|が)?)?{_J}(?P<cur>円)(?:くらい|ぐらい|程度|ほど|前後)?(?:の予算)?(?:以内|以下|まで|未満|くらいまで|ぐらいまで|で(?:食べ|済)|を切|より(?:安|下)|以上|を?超え|くらい|ぐらい|台|前後|で)?",
-        _budget,
-        4,
-    ),
-    (
-        r"(?:ひとり|一人|1人)(?=で|の|です|、|。|だ|なん|と|$|に|分|です|(?:くらい|様))|(?:ふたり|二人|2人)(?!目|前)",
-        _counted("people"),
-        3,
-    ),
-    (
-        rf"{_J}(?:人(?!目|前|気|口|間|生|数|物|当|あたり)|名(?!前|所|物|古|店|産|称|作|目|様?分の)|名様|人様)",
-        _counted("people"),
-        3,
-    ),
-    (rf"{_J}(?:泊(?!ま)|晩)", _counted("nights"), 3),
-    (
-        rf"{_J}(?P<unit>時間)(?:(?P<half>半)|(?P<extra>\d{{1,2}}|[一二三四五]?十[一二三四五六七八九]?)分)?(?!営業|帯|以内に着|後|程前)(?:くらい|ぐらい|ほど|以内)?",
-        _duration,
-        2,
-    ),
-    (rf"{_J}(?P<unit>分|秒|日間)(?!の1|目)(?:間)?(?:くらい|ぐらい|ほど|以内)?", _duration, 1),
-    (
-        rf"(?:(?P<minus>まいなす))?{_J}(?:度|℃)(?:(?P<half>半))?(?=まで)?(?!目|と|も)(?:くらい|ほど)?(?P<rel>(?:だけ)?(?:、)?(?:温度(?:を|が)|設定(?:を)?|上|下|高|低|あげ|さげ|涼し|暖か|温か|冷や))(?!.{{0,3}}(?:に(?:上|下|し)))",
-        _degrees,
-        5,
-    ),
-    (
-        rf"(?P<rel>あと|もう|さらに|プラス|ぷらす){_J}(?:度|℃)(?!目|と(?!か))(?:ほど|くらい)?[^。、探調検]{{0,6}}?(?:上|下|高|低|あげ|さげ|涼|暖|温|冷)",
-        _degrees,
-        6,
-    ),
-    (rf"(?:(?:まいなす))?{_J}(?:度(?!目|も|と(?!か)|以上ない)|℃)(?:に|まで|で)?", _degrees, 3),
-    (
-        rf"(?:音量|風量|ぼりゅーむ|れべる|明るさ|ふぁん|強さ)(?:を|は|の)?(?:れべる)?(?:を)?{_J}(?:%|ぱーせんと|段階|めもり|目盛り?|つ|れべる)?(?P<rel>(?:だけ)?(?:上げ|下げ|あげ|さげ|大き|小さ|強|弱))",
-        _level,
-        5,
-    ),
-    (
-        rf"(?P<rel>あと|もう|さらに)?{_J}(?:段階|めもり|目盛り?)(?:だけ|ほど)?(?:上げ|下げ|あげ|さげ|大き|小さ|強|弱)?",
-        lambda m: (
-            "level",
-            whole(-(_number(m) or 0) if re.search("下げ|さげ|小さ|弱", m[0]) else (_number(m) or 0)),
-            "relative",
-        ),
-        4,
-    ),
-    (
-        rf"(?:音量|風量|ぼりゅーむ|れべる|明るさ|ふぁん)(?:を|は|の)?(?:れべる)?(?:を)?{_J}(?:に|%|ぱーせんと|まで|$|で)",
-        _level,
-        4,
-    ),
-    (rf"{_J}(?:%|ぱーせんと)", _level, 2),
-    (
-        rf"(?:評価|評判|口こみ|星|れびゅー|点数|レート|★)(?:が|の|は|で)?(?:平均)?(?:星)?{_J}(?:つ星|つ|点|個)?(?:\.(?P<d>\d))?(?:以上|より上|くらい|より高)?",
-        lambda m: (
-            (
-                "rating_min",
-                whole(float(f"{m['n']}.{m['d']}") if m["d"] and m["n"].isdigit() else (_number(m) or 0)),
-                None,
-            )
-            if (_number(m) or 9) <= 5
-            else None
-        ),
-        4,
-    ),
-    (
-        rf"{_J}(?:つ星|星|点)以上",
-        lambda m: ("rating_min", whole(_number(m) or 0), None) if (_number(m) or 9) <= 5 else None,
-        4,
-    ),
-    (
-        r"(?:評価|評判|口こみ|れびゅー|星|くちこみ|点数)(?:の|が|も)?(?:とても|すごく|結構|わりと)?(?:高い|良い|いい|よい|高め|良さ|よさ|高く|良く)(?!順|方|ほう)|高評価|評判の(?:店|お店|ところ)",
-        lambda m: ("rating_min", 4, None),
-        2,
-    ),
-    (
-        rf"(?:{_J}(?:番目|つ目|件目|軒目|個目|番(?!地|号|組|近|安|高|早|良|い|上|下|は|線|大|小|人|美|お|評|有|最|の(?:近|安|高))|ばんめ|人目|択目)|(?:ひとつ|ふたつ|みっつ|よっつ|いつつ)(?:目|め)(?!の)?|最後の?(?:の|やつ|もの|ところ|店|お店|ホテル|方)|最後のに|最後で|ラスト|らすと|最初の(?:の|やつ|もの|ところ|店|お店|ホテル|方|にし|で)?|前者|後者|先頭の|真ん中の|上から{_J.replace('?P<n>', '?:')}番目)(?:の(?:やつ|もの|ところ|お店|店|ホテル|方)?)?",
-        _ordinal,
-        4,
-    ),
-    (
-        r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:距離(?:が|の)|ここから|場所が)?(?:近い|近く|近)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。)|もの|とこ|ところ|所|お店|店)(?:(?=で|に|が|を|は|$|、|。|へ|の))",
-        _pick("distance", "asc"),
-        3,
-    ),
-    (
-        r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:遠い|離れた)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。))",
-        _pick("distance", "desc"),
-        3,
-    ),
-    (
-        r"(?:一番|いちばん|最も|もっとも|より|もっと)?(?:値段(?:が|の)|料金(?:が|の)|価格(?:が|の))?(?:安い|リーズナブルな|りーずなぶるな|お得な|お安い|安めの)(?:ほう|方(?!が(?:いい|良い|よい)のですが)|やつ)",
-        _pick("price", "asc"),
-        5,
-    ),
-    (
-        r"(?:一番|いちばん|最も|もっとも)(?:値段(?:が|の)|料金(?:が|の)|価格(?:が|の))?(?:安い|りーずなぶるな)(?:の(?=で|に|が|を|は|$|、|。)|ところ|とこ|お店|店|所)",
-        _pick("price", "asc"),
-        5,
-    ),
-    (
-        r"(?:一番|いちばん|最も|もっとも|より)?(?:値段(?:が|の)|料金(?:が|の))?(?:高い|高級な|高めの)(?:ほう|方|やつ)",
-        _pick("price", "desc"),
-        5,
-    ),
-    (
-        r"(?:一番|いちばん|最も|もっとも|より)?(?:評価|評判|口こみ|点数|人気|れびゅー|星)(?:の|が|も)?(?:一番|いちばん|最も)?(?:高い|良い|いい|よい|ある|高かった|多い)(?:ほう|方|やつ|の(?=で|に|が|を|は|$|、|。)|(?:ところ|とこ|所|お店|店|ホテル)(?=で|に))",
-        _pick("rating", "desc"),
-        5,
-    ),
-    (
-        r"(?:一番|いちばん|最も|もっとも)(?:評価|評判|口こみ|点数|人気|れびゅー|星)(?:の|が|も)?(?:高い|良い|いい|よい|ある|高かった|多い)(?:の|やつ|ところ|とこ|所|お店|店|ホテル|ほう|方)?",
-        _pick("rating", "desc"),
-        4,
-    ),
-    (r"駐車(?:料金|場代|代|場)(?:が|の)(?:一番|より)?安い(?:ほう|方|やつ|の)", _pick("parking_fee", "asc"), 6),
-    (
-        r"(?:どれ|どちら|どっち|どこ|いずれ|適当に|おすすめの方|お任せ|おまかせ)(?:で(?:も)?(?:いい|良い|よい|構|大丈夫|結構)|で?(?:選んで|お願い)|します)",
-        lambda m: ("pick", {"any": True}, None),
-        1,
-    ),
-    (
-        r"(?:どれか|どっちか|適当に)(?:一つ|ひとつ|1つ|1件|一件)?(?:選|お願い|決め)?",
-        lambda m: ("pick", {"any": True}, None),
-        1,
-    ),
-)
-
-_RULES_EN: tuple[tuple[str, Make, int], ...] = (
-    (
-        rf"\b(?:within|under|less than|no more than|not more than|up to|inside|not farther than|no further than|at most|max(?:imum)?|in a|radius of)(?: about| a radius of)? (?P<n>half a|a|an|{NUMBER_EN})[ -]?(?P<unit>miles?|mi|kilomet(?:er|re)s?|km|k|met(?:er|re)s?|m|yards?|feet|blocks?)\b(?: radius)?",
-        _distance_en,
-        4,
-    ),
-    (
-        rf"\b{_E}[ -]?(?P<unit>miles?|kilomet(?:er|re)s?|km|met(?:er|re)s?|blocks?)[ -](?:radius|range|or less|away or less|or closer|max)\b",
-        _distance_en,
-        4,
-    ),
-    (
-        rf"\b(?:within |under |less than |about |up to )?(?:an? )?{_E}[ -]minute(?:s'?)?[ -](?:walk|drive|walking|driving|on foot|by car|by foot)(?:ing)?(?: distance)?\b",
-        _walk_en,
-        4,
-    ),
-    (
-        rf"\b(?:within|under|less than|about) {_E} minutes(?:'s?)?(?: of)? (?:walk(?:ing)?|driv(?:e|ing)|on foot|by car|from here|away|of here)\b",
-        _walk_en,
-        4,
-    ),
-    (rf"\b{_E} minutes'? (?:walk|drive|on foot|by car|driv(?:e|ing))\b", _walk_en, 4),
-    (
-        r"\b(?:(?:within|in) walking distance|walking distance|walkable|in easy walk)\b",
-        lambda m: ("distance_max", WALKING_DISTANCE_M, None),
-        2,
-    ),
-    (
-        rf"\b(?:(?:under|below|less than|no more than|not more than|up to|within|at most|max(?:imum)?(?: of)?|cheaper than|over|more than|at least|around|about|for)(?: about)? )?(?:(?:¥|yen ){NUMBER_EN.replace('(?:', '(?:')}|{_E} ?(?P<cur>yen|jpy|dollars?|bucks?|usd)\b)(?: or (?:less|under|below))?(?: (?:per|a) (?:person|head|night))?",
-        _budget,
-        4,
-    ),
-    (
-        rf"(?:\b(?:under|below|less than|no more than|up to|within|at most|over|more than|at least|around|about|for) )?(?P<cur>[¥$]){_E}(?: or (?:less|under|below))?",
-        _budget,
-        4,
-    ),
-    (
-        rf"\b(?:(?:for|table for|room for|there are|there'll be|party of|group of) )?(?P<n>{NUMBER_EN}) (?:people|persons?|guests?|adults|of us|diners|pax|passengers?|ladies|men)\b",
-        _counted("people"),
-        3,
-    ),
-    (
-        r"\b(?:table|room|dinner|seats?|party|group|reservation|booking|lunch)s? (?:for|of) (?P<n>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b(?! ?(?:p\.?m|a\.?m|o'clock|:))",
-        _counted("people"),
-        3,
-    ),
-    (rf"\b(?P<n>{NUMBER_EN}|a) nights?\b", _counted("nights"), 3),
-    (
-        rf"\b(?P<n>half an?|an?|{NUMBER_EN})[ -]?(?P<unit>hours?|hrs?|minutes?|mins?|seconds?|secs?|days?)\b(?P<half> and a half)?",
-        _duration,
-        1,
-    ),
-    (
-        rf"\b{_E} ?(?:degrees?|°)? ?(?P<unit>fahrenheit|f\b|celsius|c\b)?(?: degrees?)? ?(?P<rel>(?:warmer|hotter|cooler|colder|higher|lower|up|down|more|less))\b",
-        lambda m: _degrees(m) if "degree" in m[0] or m["unit"] or re.search("warm|hot|cool|cold", m[0]) else None,
-        5,
-    ),
-    (
-        rf"\b(?P<rel>(?:up|down|raise|lower|increase|decrease|drop|reduce)(?: it| the (?:temperature|heat|ac|temp)| temperature)? by|(?:raise|lower|increase|decrease|drop|reduce) (?:it |the (?:temperature|temp) )?(?:by )?(?:another )?)(?: another)? ?{_E} ?(?:degrees?|°)(?P<unit> ?fahrenheit| ?celsius)?\b",
-        _degrees,
-        6,
-    ),
-    (rf"(?:\bminus )?{_E} ?(?:degrees?|°)(?: (?P<unit>fahrenheit|celsius|f\b|c\b))?", _degrees, 3),
-    (
-        rf"\b(?:temperature|temp|heat|ac|thermostat|heater|a/c|air conditioning|climate)(?: control)?(?: (?:in the car|for the driver|on my side))?(?: to| at) {_E}(?! ?%)(?P<unit>)",
-        _degrees,
-        3,
-    ),
-    (
-        rf"\b(?:volume|fan(?: speed)?|brightness|level|blower|music|radio|it)(?: up| down)?(?: level)?(?: to| at)(?: level)? {_E}(?: ?(?:%|percent))?(?! ?degrees|°)",
-        _level,
-        4,
-    ),
-    (
-        rf"\b(?P<rel>by) {_E} ?(?:%|percent|levels?|notch(?:es)?|steps?|points?)?\b(?! ?(?:degrees?|o'?clock|p\.?m|a\.?m|minutes?))",
-        lambda m: (
-            _level(m)
-            and (
-                "level",
-                whole(-(_number(m) or 0) if _DOWN.search(m.string[: m.start()]) else (_number(m) or 0)),
-                "relative",
-            )
-        ),
-        2,
-    ),
-    (rf"\b(?:fan|volume|level) (?:speed |level )?{_E}\b", _level, 2),
-    (rf"\b{_E} ?(?:%|percent)", _level, 2),
-    (
-        r"\b(?:(?:at least|minimum(?: of)?|more than|over|above|rated(?: at least| over| above)?|rating (?:of|over|above)(?: at least)?) )+(?P<n>[0-5](?:\.\d)?|one|two|three|four|five)(?: ?(?:stars?|or (?:more|higher|above|better)|and (?:up|above)|plus|\+))*",
-        lambda m: ("rating_min", whole(_number(m) or 0), None) if re.search(r"star|rat", m[0]) else None,
-        4,
-    ),
-    (
-        r"\b(?P<n>[1-5](?:\.\d)?|one|two|three|four|five)[ -]?(?:stars?|star)?(?: or (?:more|higher|above|better|up)| and (?:up|above|over)|\+|plus)(?: stars?| rating)?",
-        lambda m: ("rating_min", whole(_number(m) or 0), None) if re.search(r"star|rat", m.string) else None,
-        3,
-    ),
-    (r"\b(?:four|4)[- ]stars?\b", lambda m: ("rating_min", 4, None), 2),
-    (
-        r"\b(?:(?:good|great|high|decent|excellent|positive|better) (?:reviews|ratings?|scores?)|(?:well|highly)[- ](?:rated|reviewed|regarded)|highly recommended|high[- ]rated|good[- ]rated)\b",
-        lambda m: ("rating_min", 4, None),
-        2,
-    ),
-    (
-        r"\b(?:(?:the |option |number |choice |no\.? |item )+(?P<n>\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)\b(?! ?(?:minutes?|hours?|degrees?|people|miles?|km|yen|with|that|near|closest|i |which|stars?|nights?|on the|in ))|(?:the )?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|last|final|latter|former|1st|2nd|3rd|4th|5th|middle)(?: (?:one|option|choice|place|result|restaurant|hotel|on the list|suggestion|entry))\b|\b(?:the|number) (?:first|second|third|fourth|fifth|last|latter|former)\b(?= *(?:$|[,.!?]|please|sounds|looks|is|will|one|then))|^(?:first|second|third|last|the first|the second|the third|the last)(?: one)?(?: please)?[.!]?$)",
-        lambda m: _ordinal_en(m),
-        4,
-    ),
-    (
-        r"\b(?:the )?(?:nearest|closest|closer|nearer|nearby)(?: (?:one|option|place|of (?:them|those|the (?:two|three))))\b|\b(?:the|whichever is|whichever's) (?:nearest|closest|closer|nearer)\b(?= *(?:$|[,.!?]|please|then))",
-        _pick("distance", "asc"),
-        6,
-    ),
-    (r"\b(?:the )?(?:farthest|furthest|further|farther)(?: (?:one|option))\b", _pick("distance", "desc"), 6),
-    (
-        r"\b(?:the )?(?:cheap(?:er|est)?|less expensive|least expensive|more affordable|lower priced)(?: (?:one|option|place|of (?:them|those|the (?:two|three))))\b|\b(?:the|whichever is|whichever's) (?:cheaper|cheapest|least expensive|less expensive)\b(?= *(?:$|[,.!?]|please|then))",
-        _pick("price", "asc"),
-        6,
-    ),
-    (
-        r"\b(?:the )?(?:most expensive|more expensive|pricier|fancier|fanciest|priciest)(?: (?:one|option))\b",
-        _pick("price", "desc"),
-        6,
-    ),
-    (
-        r"\b(?:the )?(?:(?:best|top|highest|higher|better)[- ]?(?:rated|reviewed|ranked|ratings?|reviews)|most popular)(?: (?:one|option|of (?:them|those)))\b|\b(?:the )?(?:one|option|place) with (?:the )?(?:best|highest|better|higher|most) (?:ratings?|reviews|stars|score)\b|\b(?:the|whichever is) (?:best|top|highest|better)[- ](?:rated|reviewed)\b(?= *(?:$|[,.!?]|please))",
-        _pick("rating", "desc"),
-        6,
-    ),
-    (r"\b(?:one|option|place) with (?:the )?(?:cheapest|cheaper|lowest) parking\b", _pick("parking_fee", "asc"), 7),
-    (
-        r"\b(?:either(?: one)?(?: is fine| works| will do)?|whichever(?: one)?(?: is fine)?|any of (?:them|those)|you (?:choose|pick|decide)|any one(?: is fine)?|surprise me|doesn't matter which)\b",
-        lambda m: ("pick", {"any": True}, None),
-        1,
-    ),
-)
-
-
-def _ordinal_en(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
+def _ordinal_en(match: re.Match[str]) -> Made:
     said = match[0]
     # "number two" counts; "the two" does only with a word of choosing.
     if match.group("n") and not re.search(r"option|number|choice|no\.?|item", said):
@@ -515,37 +224,92 @@ def _ordinal_en(match: re.Match[str]) -> tuple[str, Any, str | None] | None:
     return _ordinal(match)
 
 
-def _compile(rules: tuple[tuple[str, Make, int], ...]) -> tuple[tuple[re.Pattern[str], Make, int], ...]:
-    from agent.nlu.values.folding import fold_kana
+def _rating(match: re.Match[str]) -> Made:
+    number = _number(match)
+    digit = match.groupdict().get("d")
+    if number is None or number > 5:
+        return None
+    return "rating_min", whole(float(f"{int(number)}.{digit}") if digit else number), None
 
-    return tuple((re.compile(fold_kana(pattern)), make, priority) for pattern, make, priority in rules)
+
+def _rating_said(match: re.Match[str]) -> Made:
+    """ "at least 4" is a rating only with its word."""
+    return _rating(match) if re.search(r"star|rat", match[0]) else None
+
+
+def _rating_beside(match: re.Match[str]) -> Made:
+    return _rating(match) if re.search(r"star|rat", match.string) else None
+
+
+def _degrees_said(match: re.Match[str]) -> Made:
+    """ "two cooler" is no temperature without degrees; "two higher" may be anything."""
+    spoken = "degree" in match[0] or match["unit"] or re.search("warm|hot|cool|cold", match[0])
+    return _degrees(match) if spoken else None
+
+
+def _level_change(match: re.Match[str]) -> Made:
+    number = _number(match)
+    if number is None:
+        return None
+    down = _DOWN.search(match.string[: match.end()]) or re.search("下げ|さげ|小さ|弱", match[0])
+    return "level", whole(-number if down else number), "relative"
+
+
+def _ordinal_ja(match: re.Match[str]) -> Made:
+    return _ordinal(match)
+
+
+_MAKERS: dict[str, dict[str, Make]] = {
+    "ja": {"distance": _distance_ja, "walk": _walk_ja, "ordinal": _ordinal_ja},
+    "en": {"distance": _distance_en, "walk": _walk_en, "ordinal": _ordinal_en},
+}
+_COMMON: dict[str, Make] = {
+    "budget": _budget,
+    "people": _counted("people"),
+    "nights": _counted("nights"),
+    "duration": _duration,
+    "degrees": _degrees,
+    "degrees_said": _degrees_said,
+    "level": _level,
+    "level_change": _level_change,
+    "rating": _rating,
+    "rating_said": _rating_said,
+    "rating_beside": _rating_beside,
+}
 
 
 class Amounts:
-    """Finds amounts in folded text."""
+    """Finds amounts in folded text by the rules of `amounts.yml`."""
 
-    def __init__(self) -> None:
-        self._rules = {"ja": _compile(_RULES_JA), "en": _compile(_RULES_EN)}
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        self._rules: dict[str, list[tuple[re.Pattern[str], Make | None, str, Any, int]]] = {"ja": [], "en": []}
+        for language, number in (("ja", NUMBER_JA), ("en", NUMBER_EN)):
+            makers = {**_COMMON, **_MAKERS[language]}
+            for rule in table[language]:
+                pattern = re.compile(fold_kana(rule["pattern"].replace("{number}", number)))
+                make = makers[rule["make"]] if "make" in rule else None
+                self._rules[language].append(
+                    (pattern, make, rule.get("entity", ""), rule.get("value"), rule["priority"])
+                )
         self._bare = {"ja": re.compile(NUMBER_JA), "en": re.compile(NUMBER_EN)}
-        self._digits = re.compile(r"[\d〇零一二三四五六七八九十百千万億]")
 
     def find(self, text: str, language: str) -> list[Found]:
         found = _phones(text, language)
-        for pattern, make, priority in self._rules[language]:
+        for pattern, make, entity, value, priority in self._rules[language]:
             for match in pattern.finditer(text):
                 if match.end() == match.start():
                     continue
-                made = make(match)
+                made: Made = (entity, value, None) if make is None else make(match)
                 if made is None:
                     continue
-                entity, value, role = made
+                entity_made, value_made, role = made
                 start, end = match.span()
-                if entity == "people" and language == "en" and match.groupdict().get("n"):
+                if entity_made == "people" and language == "en" and match.groupdict().get("n"):
                     # "a private room for six people": the room is a condition of its own.
                     start = match.start("n")
                 while end > start and text[end - 1] == " ":
                     end -= 1
-                found.append(Found(start, end, entity, value, role, priority))
+                found.append(Found(start, end, entity_made, value_made, role, priority))
         return found
 
     def bare_numbers(self, text: str, language: str) -> list[Found]:

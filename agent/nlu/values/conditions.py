@@ -5,7 +5,7 @@ after it in English, decides what becomes of it: 「駐車場は諦めます」 
 「普通から安めに」 only the new value. The reach of such a cue ends at the clause; coordinated words (「駐車場とWi-Fiは」) share it.
 
 Decisions where language leaves a choice: "not expensive", 「高くない」 → price low; "not too expensive", 「高すぎない」 → middle;
-「有料でもいい」 → any with role `relaxed` (it replaces `free`; a bare 「駐車場」, any without role, does not); 「駐車場がない所」 → none; a comparative (「もっと安い」) both sets price low and sorts.
+「有料でもいい」 → any with role `relaxed` (it replaces `free`; a bare 「駐車場」, any without role, does not); 「駐車場がない所」 → none; a comparative (「もっと安い」) sets the price band, 「一番安い」 sorts.
 """
 
 from __future__ import annotations
@@ -412,7 +412,7 @@ class Conditions:
             len(gap) > 24
             or boundary.search(gap)
             or (re.search(r",|\b(?:is|are|want|need|have|has|find|show)\b", gap) and cue.kind != "drop")
-        ) or re.search(r"\b(?:but|near|want|find|show|then)\b", gap):
+        ) or re.search(r"\b(?:but|near|want|find|show|then|any)\b|,", gap):
             return []
         if cue.kind in ("exclude", "replaced") and not re.fullmatch(
             r" ?(?:(?:an?|the|any|some|more|too|very|necessarily|in|near|at|with|another) )*", gap

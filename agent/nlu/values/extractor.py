@@ -89,7 +89,7 @@ _FALSE_THERE = re.compile(r"(?:\b(?:is|are|was|were|isn't|aren't|would|will|hi|h
 _ASKED = {"parking": "parking", "wifi": "wifi", "cards": "cards", "wheelchair": "wheelchair", "charging": "charging", "on_site_restaurant": "on_site_restaurant", "vacancy": "vacancy"}  # fmt: skip
 _ASKED_JA = re.compile(
     fold_kana(
-        r"(?:は|が|も|って|とか)?(?:無料で|ちゃんと)?(?:利用(?:は)?)?(?:あり(?:ます|そう)|ある(?!ところ|所|お?店|と|ほう|方|ので|場所)|ござい|使え(?:ます|る)|ついて(?:い)?(?:ます|る)|付いて(?:い)?(?:ます|る)|用意され|でき(?:ます|る)|(?:ん)?です|何台|いくら|の有無|どう)[^、。]{0,8}?(?:か|の|\?|$)"
+        r"(?:は|が|も|って|とか)?(?:無料で|ちゃんと)?(?:利用(?:は)?)?(?:あり(?:ます|そう)|ある(?!ところ|所|お?店|と|ほう|方|ので|場所)|ござい|使え(?:ます|る)|ついて(?:い)?(?:ます|る)|付いて(?:い)?(?:ます|る)|用意され|でき(?:ます|る)|(?:ん)?です|何台|いくら|の有無|どう)(?:でしょう|ん|の|です|ます|よう)*(?:か(?:ね|な)?|の|よね)?(?:[?。]|$|(?<=か)|(?<=か[ねな]))"
     )
 )
 _ASKED_EN = re.compile(
@@ -105,7 +105,7 @@ class ValueReader:
         self.inventory: Inventory = load_inventory(folder)
         self.conditions = Conditions(read_yaml(folder / "conditions.yml"))
         self.names = Names(read_yaml(folder / "names.yml"))
-        self.amounts = Amounts()
+        self.amounts = Amounts(read_yaml(folder / "amounts.yml"))
         self.tokens = Tokens()
         closed = read_yaml(folder / "closed.yml")
         if not isinstance(closed, dict):
@@ -227,6 +227,7 @@ class ValueReader:
                 kept.append(fee)
                 continue
             before, after = text[: fee.start], text[fee.end :]
+            here = wanted = False
             if language == "ja":
                 condition = bool(_COND_AFTER_JA.match(after)) or text[fee.start : fee.end].startswith("駐車でき")
                 wanted = bool(_KIND_AFTER_JA.match(after)) and not text[fee.start : fee.end].endswith(("無料", "ただ"))
@@ -258,11 +259,12 @@ class ValueReader:
                     )
                     and bool(noun or re.match(r"^(?: near| close| around| at| in )", after))
                 )
-            if kind and not any(
-                abs(o.start - fee.end) < 12 or abs(fee.start - o.end) < 8
+            beside = any(
+                (abs(o.start - fee.end) < 12 or abs(fee.start - o.end) < 8)
+                and (o.entity == "genre" or o.value != "parking")
                 for o in others
-                if o.entity == "genre" or o.value not in ("parking",)
-            ):
+            )
+            if kind and (not beside or (language == "ja" and here and wanted)):
                 kinds.append(Found(fee.start, fee.end, "kind", "parking", priority=3))
                 if fee.value in ("free", "paid"):
                     kept.append(fee)
@@ -374,7 +376,7 @@ def _is_direction(text: str, found: Found) -> bool:
     after = text[found.end :]
     if said == "on":
         return not re.match(
-            r" (?:\d|the \d|monday|tuesday|wednesday|thursday|friday|saturday|sunday|my (?:way|route|calendar)|route|our)",
+            r" (?:\d|the \d|(?:the |my )?(?:passenger|driver|rear|back|left|right)|monday|tuesday|wednesday|thursday|friday|saturday|sunday|my (?:way|route|calendar)|route|our)",
             after,
         )
     return True
@@ -539,14 +541,21 @@ def _open_value(value: dict[str, Any]) -> Any:
     return value
 
 
+_OTHER_JOBS = frozenset({"audio_command", "audio_source", "display_command", "weather_item", "news_topic", "route_option", "climate_device", "vehicle_item", "handoff_topic"})  # fmt: skip
+
+
 def _settle_with_closed(judged: list[Found], closed: list[Found]) -> list[Found]:
-    """An amount of time inside a question or a temperature word is nothing of its own."""
-    sources = [c for c in closed if c.entity in ("audio_command", "display_command", "attribute", "weather_item")]
+    """Words inside the longer words of other jobs are nothing of their own: スポーツニュース is no sport."""
+    sources = [c for c in closed if c.entity in _OTHER_JOBS]
+    asked_fee = [c for c in closed if c.entity == "attribute" and c.value == "parking_fee"]
     kept = []
     for f in judged:
-        if f.entity in ("price", "sort") and any(
-            c.start <= f.start and f.end <= c.end and c.entity != "attribute" for c in sources
+        if f.entity in ("price", "sort", "genre", "kind") and any(
+            c.start <= f.start and f.end <= c.end and c.length > f.length for c in sources
         ):
+            continue
+        # 「駐車料金はいくら」 asks; it wishes nothing.
+        if f.entity == "parking" and f.value == "any" and f.role is None and any(c.overlaps(f) for c in asked_fee):
             continue
         kept.append(f)
     return kept
