@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,10 +31,12 @@ from actions.narrowing import (
     to_query,
 )
 from actions.skill import Context, Done, Entity, Outcome, Skill, Turn, join
-from backends.errors import NotFound
+from backends.errors import BackendError, NotFound
 from backends.model import Place, PlaceHit, PlacePage, PlaceQuery
 from backends.times import UnresolvableTime, spoken
 from backends.times import resolve as resolve_time
+
+log = logging.getLogger(__name__)
 
 PAGE = 3
 """candidates read at a time"""
@@ -92,7 +95,18 @@ class SearchSkill(Skill):
         return {"search": state.to_json(), "trip": trip or None, **slots}
 
     async def look(self, turn: Turn, state: SearchState, lead: str = "") -> Outcome:
-        """Searches with the conditions of `state` and says what was found; `lead` is said first."""
+        """Searches with the conditions of `state` and says what was found; `lead` is said first.
+
+        When the world does not answer, what was said is kept all the same: the search can be taken up again.
+        """
+        try:
+            return await self._look(turn, state, lead)
+        except BackendError as error:
+            log.warning("%s: %s failed: %s", self.action_name, error.stage, error.code)
+            failed = self._failed(turn, error.stage, error.code)
+            return replace(failed, slots=self.kept(turn, replace(state, shown=())))
+
+    async def _look(self, turn: Turn, state: SearchState, lead: str) -> Outcome:
         ground = await resolve(self.world, turn, state)
         if isinstance(ground, Missing):
             return self._missing(turn, state, ground, lead)
@@ -574,7 +588,7 @@ class NarrowAction(SearchSkill):
         if not operations and (hit := await self.meant(turn, state)) is not None:
             return await self._one(turn, apply(state, [choice(hit)]), hit, (), "", "search.chosen")
         changed = apply(state, operations)
-        if changed == state and not state.empty:
+        if changed == state and not state.empty and turn.slots.get("context") != "apology":
             # Nothing new was understood in it: the same list again would be no answer.
             key = "narrow.already" if any(e.role is None for e in turn.entities) else "narrow.what"
             return Outcome(

@@ -286,6 +286,7 @@ async def test_places_out_of_reach_are_said_and_nothing_is_lost() -> None:
         "申し訳ありません、いま施設を調べられません。少し待ってからもう一度お試しください。",
         "apology",
     )
+    assert talk.conditions["price"] == "low"
     talk.places.down = False
     reply = await talk.say(NarrowAction, "安いところ", "narrow", price="low")
     assert reply.text.startswith("ピッツェリア道玄坂はいかがですか。")
