@@ -7,14 +7,17 @@ that cannot be read gives {"id"?, "error"} and the run goes on.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from agent.composition import load_safety, open_parser
-from agent.conversation import detect, parse_metadata
+from agent.conversation import clean, detect, parse_metadata
 from agent.dialogue import Dialogue
 from agent.safety import Safety
 from agent.settings import Settings
+
+log = logging.getLogger(__name__)
 
 MAX_CHARACTERS = 4_000
 
@@ -33,8 +36,7 @@ async def parse(settings: Settings, lines: Iterable[bytes], out: TextIO) -> int:
             problems += "error" in answer
             if "intent" in answer:
                 answer["function"] = "handoff" if answer["intent"] == "emergency" else function_of(answer["intent"])
-            out.write(json.dumps(answer, ensure_ascii=False) + "\n")
-            out.flush()
+            write_line(out, answer)
     return 1 if problems else 0
 
 
@@ -49,13 +51,18 @@ async def _one(line: bytes, dialogue: Dialogue, safety: Safety) -> dict[str, Any
         return {**identity, "error": f"text is longer than {MAX_CHARACTERS} characters"}
     if safety.check(text) is not None:
         return {**identity, "intent": "emergency", "confidence": 1.0, "entities": []}
-    if not text.strip():
+    if not clean(text):
         return {**identity, "intent": "", "confidence": 0.0, "entities": []}
     language = row["lang"] if row.get("lang") in ("ja", "en") else detect(text, None)
     context = row.get("context")
-    understanding = await dialogue.parse(
-        text, language=language, metadata=parse_metadata(context if isinstance(context, str) else None)
-    )
+    try:
+        understanding = await dialogue.parse(
+            text, language=language, metadata=parse_metadata(context if isinstance(context, str) else None)
+        )
+    except Exception as error:
+        # One sentence the engines stumble over does not take the thousands after it along.
+        log.exception("a line could not be parsed")
+        return {**identity, "error": f"could not be understood: {type(error).__name__}"}
     return {
         **identity,
         "intent": understanding.intent,
@@ -64,19 +71,35 @@ async def _one(line: bytes, dialogue: Dialogue, safety: Safety) -> dict[str, Any
     }
 
 
-def read_line(line: bytes, *needed: str) -> Mapping[str, Any]:
+def read_line(line: bytes, *needed: str) -> dict[str, Any]:
     """One JSON object with text under each `needed` key. Raises `ValueError` that says what is wrong."""
     try:
-        row = json.loads(line.decode("utf-8"))
+        row = json.loads(line.decode("utf-8-sig"), parse_constant=_no_constant)
     except UnicodeDecodeError as error:
         raise ValueError("not UTF-8") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from error
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
     for key in needed:
         if not isinstance(row.get(key), str):
             raise ValueError(f"no text under {key!r}")
-        # Lone surrogates can be written in JSON but not in UTF-8.
-        row[key] = row[key].encode("utf-8", "replace").decode("utf-8")
+    for key, value in row.items():
+        if key in ("text", "context") and isinstance(value, str):
+            # Lone surrogates can be written in JSON but not in UTF-8.
+            row[key] = value.encode("utf-8", "replace").decode("utf-8")
     return row
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def write_line(out: TextIO, row: Mapping[str, Any]) -> None:
+    """Writes one line of JSON, whatever is in it: a lone surrogate of an `id` goes out escaped, as it came in."""
+    try:
+        text = json.dumps(row, ensure_ascii=False)
+    except RecursionError:
+        text = json.dumps({"id": None, "error": "nested too deeply"})
+    out.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+    out.flush()

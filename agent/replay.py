@@ -6,14 +6,16 @@ In, a line a dialogue: {"dialogue_id", "lang", "turns": [text …]}. Out: {"dial
 
 from __future__ import annotations
 
-import json
+import logging
 import time
 from collections.abc import Iterable
 from typing import Any, TextIO
 
 from agent.composition import System, open_system, reported_state
-from agent.parse import read_line
+from agent.parse import read_line, write_line
 from agent.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 async def replay(settings: Settings, lines: Iterable[bytes], out: TextIO, *, until_turn: int | None = None) -> int:
@@ -30,10 +32,19 @@ async def replay(settings: Settings, lines: Iterable[bytes], out: TextIO, *, unt
                     raise ValueError("no list of texts under 'turns'")
             except ValueError as error:
                 problems += 1
-                _write(out, {"dialogue_id": None, "error": str(error)})
+                write_line(out, {"dialogue_id": None, "error": str(error)})
                 continue
             last = len(turns) if until_turn is None else until_turn + 1
-            await _dialogue(system, f"replay-{number}", row.get("dialogue_id"), row.get("lang"), turns[:last], out)
+            name = row.get("dialogue_id")
+            try:
+                await _dialogue(system, f"replay-{number}", name, row.get("lang"), turns[:last], out)
+            except OSError:
+                # The reader has gone.
+                raise
+            except Exception as error:
+                log.exception("a dialogue could not be replayed")
+                problems += 1
+                write_line(out, {"dialogue_id": name, "error": f"could not be gone on with: {type(error).__name__}"})
     return 1 if problems else 0
 
 
@@ -47,7 +58,7 @@ async def _dialogue(system: System, session: str, name: Any, lang: Any, turns: l
             ms = (time.perf_counter() - started) * 1000
             understood = turn.understood
             slots = turn.slots or await system.dialogue.slots(session)
-            _write(
+            write_line(
                 out,
                 {
                     "dialogue_id": name,
@@ -63,7 +74,3 @@ async def _dialogue(system: System, session: str, name: Any, lang: Any, turns: l
     finally:
         await system.conversation.reset(session)
 
-
-def _write(out: TextIO, answer: dict[str, Any]) -> None:
-    out.write(json.dumps(answer, ensure_ascii=False) + "\n")
-    out.flush()
