@@ -9,12 +9,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from agent import settings as settings_module
 from agent.errors import StartError
@@ -35,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         prepare_environment(settings.home)
         _quiet_logging()
+        _orderly()
         handler: Handler = arguments.handler
         return handler(settings, arguments)
     except StartError as error:
@@ -136,11 +138,43 @@ def _help(parser: argparse.ArgumentParser) -> int:
     return 2
 
 
+def _orderly() -> None:
+    """Being asked to end unwinds the stack like Ctrl-C, so that what was started is ended; characters a terminal cannot show
+    are no reason to stop."""
+    import signal
+    import threading
+
+    def end(*_: object) -> None:
+        raise SystemExit(143)
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _quiet_logging() -> None:
     import logging
     import warnings
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    class Brief(logging.Formatter):
+        """Without traces: the terminal is the driver's."""
+
+        def formatException(self, ei: Any) -> str:
+            return f"({ei[0].__name__})" if ei[0] is not None else ""
+
+        def format(self, record: logging.LogRecord) -> str:
+            # The library keeps the trace in the record for the next handler.
+            kept, record.exc_text = record.exc_text, None
+            try:
+                return super().format(record)
+            finally:
+                record.exc_text = kept
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Brief("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # The engines' own deprecation warnings are for their makers; some of them switch the filters on again.
     warnings.simplefilter("ignore")
     warnings.showwarning = lambda *_, **__: None
@@ -154,6 +188,7 @@ def _prepare(settings: Settings) -> None:
     from agent.composition import ensure_map
     from agent.training import model_path, train
 
+    _check_home(settings)
     if not _has_map(settings):
         print("No map is installed: building the demo region, Tokyo to Hakone (about a minute).", file=sys.stderr)
         seconds = _with_progress(lambda progress: ensure_map(settings, progress))
@@ -162,6 +197,23 @@ def _prepare(settings: Settings) -> None:
         print("Training the dialogue model (at most 4 minutes; later starts reuse it).", file=sys.stderr)
         _, seconds = _with_progress(lambda progress: train(settings, progress))
         print(f"The model was trained in {seconds:.0f} s.", file=sys.stderr)
+
+
+def _check_home(settings: Settings) -> None:
+    """Makes the data folder's parts that everything writes to. Raises `StartError` where that is not allowed."""
+    for folder in (settings.home, settings.state, settings.home / "logs"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+        else:
+            if os.access(folder, os.W_OK | os.X_OK):
+                continue
+            reason = "no permission"
+        raise StartError(
+            f"The data folder {settings.home} cannot be written ({folder.name}: {reason}). "
+            "Give the right to, or name another one in CONCIERGE_HOME."
+        )
 
 
 def _has_map(settings: Settings) -> bool:
@@ -242,7 +294,7 @@ def _parse(settings: Settings, arguments: argparse.Namespace) -> int:
 
     _prepare(settings)
     with _input(arguments.file) as lines:
-        return _run(parse(settings, lines, sys.stdout))
+        return _run(parse(settings, lines, _lines_out()))
 
 
 def _replay(settings: Settings, arguments: argparse.Namespace) -> int:
@@ -250,7 +302,14 @@ def _replay(settings: Settings, arguments: argparse.Namespace) -> int:
 
     _prepare(settings)
     with _input(arguments.file) as lines:
-        return _run(replay(settings, lines, sys.stdout, until_turn=arguments.until_turn))
+        return _run(replay(settings, lines, _lines_out(), until_turn=arguments.until_turn))
+
+
+def _lines_out() -> TextIO:
+    """Standard output for JSON lines: UTF-8, whatever the terminal's own character set is."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")
+    return sys.stdout
 
 
 @contextlib.contextmanager
@@ -268,6 +327,7 @@ def _input(path: Path | None) -> Any:
 def _train(settings: Settings, arguments: argparse.Namespace) -> int:
     from agent.training import train
 
+    _check_home(settings)
     path, seconds = _with_progress(lambda progress: train(settings, progress, force=arguments.force))
     print(f"Trained in {seconds:.0f} s: {path}" if seconds else f"Already trained for the present nlu_data: {path}")
     return 0
@@ -296,6 +356,7 @@ def _maps_build(settings: Settings, arguments: argparse.Namespace) -> int:
 
     from backends.maps import MapError, build_map, choose
 
+    _check_home(settings)
     file: Path = arguments.file
     name = arguments.name or re.sub(r"[^a-z0-9_-]+", "-", file.name.lower().removesuffix(".pbf").removesuffix(".osm"))
     try:
@@ -332,6 +393,7 @@ def _maps_demo(settings: Settings, _: argparse.Namespace) -> int:
     from backends.maps import MapError
     from simulator.region.build import build_demo_region
 
+    _check_home(settings)
     try:
         _with_progress(lambda progress: build_demo_region(settings.home, progress))
     except MapError as error:

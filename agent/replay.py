@@ -73,4 +73,3 @@ async def _dialogue(system: System, session: str, name: Any, lang: Any, turns: l
             )
     finally:
         await system.conversation.reset(session)
-

@@ -77,17 +77,21 @@ class Worker:
         await self._end()
 
     async def _spawn(self) -> None:
-        self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        with self._log_file.open("ab") as errors:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                env=dict(os.environ),
-                # Its own group: Ctrl-C at the terminal goes to the parent, which ends it in order.
-                start_new_session=True,
-            )
+        try:
+            self._log_file.parent.mkdir(parents=True, exist_ok=True)
+            with self._log_file.open("ab") as errors:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self._command,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=errors,
+                    env=dict(os.environ),
+                    # Its own group: Ctrl-C at the terminal goes to the parent, which ends it in order.
+                    start_new_session=True,
+                )
+        except OSError as error:
+            # No memory, no processes left, no room for the log: to be tried again like any other failure.
+            raise StartError(f"The dialogue worker could not be started: {error.strerror}.") from error
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
@@ -104,6 +108,8 @@ class Worker:
             raise
         if "port" not in answer:
             await self._end()
+            if "sentence" in answer:
+                raise StartError(str(answer["sentence"]))
             raise StartError(f"The dialogue worker did not start: {answer.get('error')}. Its log: {self._log_file}")
         self._url = f"http://127.0.0.1:{answer['port']}"
 

@@ -8,9 +8,11 @@ because a process that has trained keeps the memory; it reports progress as JSON
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -291,6 +293,9 @@ def _rasa_test(report: Callable[[Mapping[str, Any]], None], nlu_data: Path, prof
 
 def main(argv: list[str]) -> int:
     """`train|test NLU_DATA PROFILE MODEL`: reports JSON lines on the real standard output; Rasa's own go to standard error."""
+    with contextlib.suppress(OSError, AttributeError):
+        # The kernel ends this process with its parent, even when that is killed.
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     real = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
     os.dup2(2, 1)
 
