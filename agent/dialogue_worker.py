@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import sys
 import time
 import warnings
@@ -31,6 +32,7 @@ from typing import Any, cast
 import jsonschema
 import sqlalchemy
 import sqlalchemy.event
+import sqlalchemy.exc
 import sqlalchemy.orm
 import sqlalchemy.pool
 from jsonschema.validators import validator_for
@@ -50,6 +52,7 @@ from rasa_sdk.executor import ActionExecutor
 from actions.phrases import Phrases
 from actions.skill import Skill, World, register
 from agent.dialogue import STAGES, DialogueReply, Stages, Understanding, spend
+from agent.errors import ModelMissing, StartError
 from backends.model import Language
 
 log = logging.getLogger(__name__)
@@ -172,6 +175,28 @@ def _recent(tracker: DialogueStateTracker, turns: int = 4) -> DialogueStateTrack
     return recent
 
 
+def set_aside_if_broken(path: Path) -> Path | None:
+    """Moves a SQLite file that cannot be read out of the way, so that one broken file costs its own contents and not the
+    start; returns its new name."""
+    if not path.is_file():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=2.0)) as db:
+            if db.execute("PRAGMA quick_check(1)").fetchone() == ("ok",):
+                return None
+    except sqlite3.OperationalError:
+        # Locked, or out of reach: not broken.
+        return None
+    except sqlite3.DatabaseError:
+        pass
+    aside = path.with_name(f"{path.name}.broken-{datetime.now():%Y%m%dT%H%M%S}")
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    log.error("%s could not be read; set aside as %s", path.name, aside.name)
+    return aside
+
+
 class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
     """Rasa's SQL tracker store that keeps recent trackers in memory, so that a turn does not read back its own history.
 
@@ -181,6 +206,7 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
     engine: Any
 
     def __init__(self, path: Path, *, kept: int = 200) -> None:
+        set_aside_if_broken(path)
         super().__init__(dialect="sqlite", db=str(path))
         self._kept: OrderedDict[str, DialogueStateTracker] = OrderedDict()
         self._limit = kept
@@ -190,7 +216,7 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
             # WAL with synchronous=NORMAL survives the crash of the process, and a commit costs no disk flush.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
-            connection.execute("PRAGMA busy_timeout=2000")
+            connection.execute("PRAGMA busy_timeout=500")
 
         # Rasa's engine opens and closes the file for every statement, and the last to close a WAL writes it back.
         self.engine.dispose()
@@ -210,6 +236,19 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
         return kept if kept is not None else await super().retrieve(sender_id)
 
     async def save(self, tracker: DialogueStateTracker) -> None:
+        try:
+            await self._write(tracker)
+            self._saved[tracker.sender_id] = len(tracker.events)
+        except sqlalchemy.exc.DatabaseError as error:
+            # What was done in this turn is done: the driver hears so, and the next turn writes what is missing now.
+            log.error("the conversation cannot be saved: %s", type(error.orig).__name__)
+        self._kept[tracker.sender_id] = tracker
+        self._kept.move_to_end(tracker.sender_id)
+        while len(self._kept) > self._limit:
+            forgotten, _ = self._kept.popitem(last=False)
+            self._saved.pop(forgotten, None)
+
+    async def _write(self, tracker: DialogueStateTracker) -> None:
         saved = self._saved.get(tracker.sender_id)
         if saved is None or tracker.sender_id not in self._kept:
             await super().save(tracker)
@@ -220,12 +259,6 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
             if rows:
                 with self.engine.begin() as connection:
                     connection.execute(self.SQLEvent.__table__.insert(), rows)
-        self._kept[tracker.sender_id] = tracker
-        self._saved[tracker.sender_id] = len(tracker.events)
-        self._kept.move_to_end(tracker.sender_id)
-        while len(self._kept) > self._limit:
-            forgotten, _ = self._kept.popitem(last=False)
-            self._saved.pop(forgotten, None)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -397,13 +430,19 @@ async def create_engine(
         register(executor, skills, world, phrases)
     store: TrackerStore = KeptTrackerStore(tracker_db) if tracker_db is not None else KeptInMemory()
     agent = Agent(tracker_store=store, action_endpoint=LocalActions(executor))
-    agent.processor = Processor(
-        model_path=model,
-        tracker_store=store,
-        lock_store=agent.lock_store,
-        action_endpoint=agent.action_endpoint,
-        generator=agent.nlg,
-    )
+    try:
+        agent.processor = Processor(
+            model_path=model,
+            tracker_store=store,
+            lock_store=agent.lock_store,
+            action_endpoint=agent.action_endpoint,
+            generator=agent.nlg,
+        )
+    except Exception as error:
+        raise ModelMissing(
+            f"The dialogue model {model.name} cannot be loaded ({type(error).__name__}). "
+            "Train it again with: concierge train --force"
+        ) from error
     agent.domain = agent.processor.domain
     store.domain = agent.domain
     engine = Engine(agent, store)
@@ -504,6 +543,9 @@ def main() -> int:
 
     try:
         asyncio.run(serve(config, announce))
+    except StartError as error:
+        announce({"sentence": str(error)})
+        return 1
     except Exception as error:
         log.exception("the dialogue worker cannot start")
         announce({"error": f"{type(error).__name__}: {error}"})
