@@ -19,12 +19,14 @@ from agent.settings import Settings
 from backends.model import Language
 from tests.conftest import RunningSystem
 
+ROOT = Path(__file__).resolve().parents[2]
 DEADLINE_S = 6.0
 """of a turn; the longest an action waits is less"""
 
 # What only engineers may read: traces, names of exceptions, paths, SQL, addresses.
 _INTERNAL = re.compile(
-    r"Traceback|\b\w*(?:Error|Exception)\b|\bNone\b|sqlite|SELECT |/tmp/|\.py\b|0x[0-9a-f]{6}|https?://|127\.0\.0\.1|[{}<>]|errno", re.I
+    r"Traceback|\b\w*(?:Error|Exception)\b|\bNone\b|sqlite|SELECT |/tmp/|\.py\b|0x[0-9a-f]{6}|https?://|127\.0\.0\.1|[{}<>]|errno",
+    re.I,
 )
 _KANA = re.compile(r"[\u3041-\u30ff]")
 

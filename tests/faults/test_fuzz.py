@@ -105,9 +105,7 @@ odd_replies = st.builds(
     st.lists(st.text(max_size=10), max_size=3),
     st.one_of(
         st.just({}),
-        st.fixed_dictionaries(
-            {}, optional={key: odd_values for key in ("context", "actions", "cards", "quick_replies")}
-        ),
+        st.fixed_dictionaries({}, optional=dict.fromkeys(("context", "actions", "cards", "quick_replies"), odd_values)),
     ),
     st.sampled_from(["search_place", "", "never heard of"]),
 )
