@@ -257,8 +257,10 @@ def _run(coroutine: Coroutine[Any, Any, int]) -> int:
 
 
 def _up(settings: Settings, _: argparse.Namespace) -> int:
-    from agent.web.gateway import run
+    from agent.web.gateway import bind, run
 
+    # Found out before a first start trains for minutes.
+    bind(settings).close()
     _prepare(settings)
     return _run(run(settings))
 

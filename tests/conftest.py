@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,17 @@ def concierge_home() -> Path:
     ensure_map(settings, lambda step, done: None)
     train(settings)
     return settings.home
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Path:
+    """A Rasa model of two intents (tests/data/tiny), trained in seconds when missing."""
+    from agent.training import train
+
+    settings = settings_module.load(overrides={"profile": "e5"})
+    nlu_data = ROOT / "tests" / "data" / "tiny"
+    path, _ = train(replace(settings, home=settings.home / "cache" / "tiny"), nlu_data=nlu_data)
+    return path
 
 
 class RunningSystem:

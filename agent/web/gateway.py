@@ -255,7 +255,7 @@ class _Connection:
 async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Everything up: simulated car, centre, dialogue workers, page. Raises `StartError`."""
     model = training.find_model(settings)
-    listener = _bind(settings)
+    listener = bind(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
         state = settings.state / "car.json"
@@ -320,7 +320,7 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
         await stop.wait()
 
 
-def _bind(settings: Settings) -> socket.socket:
+def bind(settings: Settings) -> socket.socket:
     """The listening socket, taken before anything slow is started. Raises `PortInUse`."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
