@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.nlu.values.folding import Folded, fold_kana, fold_plain
+from agent.nlu.values.folding import Folded, fold_kana, fold_plain, inside_katakana
 from agent.nlu.values.lexicon import Lexicon
 from agent.nlu.values.model import Found
 
@@ -121,9 +121,13 @@ class Conditions:
         """Values the patterns set (not yet judged)."""
         found = []
         for entity, value, pattern in self._patterns[language]:
-            for match in pattern.finditer(folded.text):
-                if match.end() > match.start():
+            match = pattern.search(folded.text)
+            while match:
+                cut = match.end() == match.start() or inside_katakana(folded, match.start(), match.end())
+                if not cut:
                     found.append(Found(match.start(), match.end(), entity, value, priority=1))
+                # A find that cuts a word may hide one that starts inside it.
+                match = pattern.search(folded.text, match.start() + 1 if cut else match.end())
         return found
 
     def find_topics(self, folded: Folded) -> list[tuple[int, int, tuple[str, ...]]]:
@@ -241,7 +245,7 @@ class Conditions:
         mentions.sort(key=lambda m: (m.start, m.end))
         if not mentions:
             return self._without_mention(text, language, found)
-        cues = self._cues(text, language)
+        cues = [c for c in self._cues(text, language) if not inside_katakana(folded, c.start, c.end)]
         removed: set[int] = set()
         roles: dict[int, str] = {}
         drops: list[Found] = []

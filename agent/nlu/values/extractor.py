@@ -554,6 +554,12 @@ def _settle_with_closed(judged: list[Found], closed: list[Found]) -> list[Found]
             c.start <= f.start and f.end <= c.end and c.length > f.length for c in sources
         ):
             continue
+        if (
+            f.entity == "pick"
+            and f.value == {"any": True}
+            and any(d.entity == "drop" and d.overlaps(f) for d in judged)
+        ):
+            continue
         # 「駐車料金はいくら」 asks; it wishes nothing.
         if f.entity == "parking" and f.value == "any" and f.role is None and any(c.overlaps(f) for c in asked_fee):
             continue

@@ -112,6 +112,14 @@ def _space_between_japanese(chars: list[str], index: int) -> bool:
     return is_japanese(chars[left]) and is_japanese(chars[right])
 
 
+def inside_katakana(folded: Folded, start: int, end: int) -> bool:
+    """Whether [start, end) cuts a katakana word: 「ハイランド」 has no いらん."""
+    wide = folded.wide
+    cut_left = start > 0 and is_katakana(wide[start - 1]) and is_katakana(wide[start])
+    cut_right = end < len(wide) and is_katakana(wide[end - 1]) and is_katakana(wide[end])
+    return cut_left or cut_right
+
+
 def language_of(text: str, hint: str | None = None) -> str:
     """`ja` or `en`, by script; the hint decides where there are no letters."""
     japanese = latin = 0

@@ -293,15 +293,8 @@ class Names:
             )
             if not strange and not title:
                 continue
-            weak = cue in self._en_weak or (
-                cue.split()[-1] in self._en_weak and cue.split()[-1] in ("in", "for", "on", "to", "at")
-            )
-            if cue.split()[-1] in ("in", "for", "at", "into", "like in") and asked and strange:
-                weak = False
-            elif any(
-                cue.startswith(w) for w in self._en_weak if w not in ("in", "for", "on", "to", "at", "going", "go to")
-            ):
-                weak = True
+            # "in Boston" counts beside words of weather or traffic; "find …" only with a capital or a facility's word.
+            weak = cue in self._en_weak and not (asked and strange and cue in ("in", "for", "at", "into"))
             particular = (capitals and any(t.proper for t in strange)) or any(
                 t.surface in self._en_words for t in words
             )

@@ -25,6 +25,9 @@ _NEAR_AFTER_EN = re.compile(r" (?:area|vicinity|surroundings)\b")
 _STATION_CUE_JA = re.compile(
     fold_kana(r"(?:最寄り?(?:の)?駅?|駅)(?:は|が|を|で|:|なら|として)?(?:、)?(?:できれば|やはり|やっぱり)?$")
 )
+_FACILITY = re.compile(
+    r"..(?:公園|競技場|大学|城|神社|大社|神宮|天満宮|美術館|博物館|動物園|水族館|植物園|どーむ|たわー|空港|病院|体育館|球場|らんど|園地|こうえん)$"
+)
 _GENERIC_STATIONS = frozenset(
     [
         "最寄",
@@ -137,6 +140,9 @@ def _read(text: str, start: int, end: int, candidates: tuple[Locality, ...], lan
         best = next((c for c in candidates if c.kind in ("ward", "town")), best)
     elif best.kind == "prefecture" and not said.endswith(("都", "道", "府", "県", "prefecture")):
         best = next((c for c in candidates if c.kind == "city"), best)
+    elif best.kind == "station" and _FACILITY.search(said):
+        # 「代々木公園」 by itself is the park, not the station named after it.
+        return Found(start, end, "place_name", None, priority=4)
     entity, value = canonical(best)
     if entity == "place_name" and (end - start) < 2:
         return None
@@ -197,7 +203,8 @@ def _open_areas(folded: Folded, original: str, tokens: list[Token], known: list[
         if (
             len(name) < 1
             or name in _NOT_AREAS
-            or re.match(r"(?:サービス|パーキング|観光|歴史|散策|同|全|各|何|どの|この)", name)
+            or re.match(r"(?:観光|歴史|散策|同|全|各|何|どの|この)", name)
+            or name.endswith(("サービス", "パーキング"))
         ):
             continue
         if not any(token.proper for token in tokens if start <= token.start < match.start()) and match[0] != "区":
