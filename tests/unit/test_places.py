@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import random
 import sqlite3
 from collections.abc import Iterator
@@ -364,7 +366,7 @@ async def test_along_a_route_in_the_order_they_are_met(store: SqlitePlaces) -> N
     page = await store.search(query)
     fine = [
         Position(a.latitude + (b.latitude - a.latitude) * t / 20, a.longitude + (b.longitude - a.longitude) * t / 20)
-        for a, b in zip(line, line[1:], strict=False)
+        for a, b in itertools.pairwise(line)
         for t in range(21)
     ]
     nearest = {p.id: min((p.position.distance_to(q), i) for i, q in enumerate(fine)) for p in PLACES}
@@ -374,7 +376,7 @@ async def test_along_a_route_in_the_order_they_are_met(store: SqlitePlaces) -> N
     assert set(found) & clear == expected & clear
     assert page.total == len(found) > 5
     order = [nearest[i][1] for i in found]
-    assert all(later >= earlier - 2 for earlier, later in zip(order, order[1:], strict=False))
+    assert all(later >= earlier - 2 for earlier, later in itertools.pairwise(order))
     for hit in page.hits:
         assert hit.detour_m == pytest.approx(nearest[hit.place.id][0], abs=8)
     by_detour = await store.search(replace(query, sort="detour"))
@@ -443,7 +445,7 @@ async def test_a_new_map_is_picked_up_and_a_failed_build_leaves_the_old_one(tmp_
     with pytest.raises(RuntimeError):
         build_places(path, failing(), INFO, readings=READINGS)
     assert (await store.search(PlaceQuery())).total == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["places.sqlite"]
+    assert os.listdir(tmp_path) == ["places.sqlite"]
     build_places(path, [*NAMED, NAMED[0]], INFO, readings=READINGS)
     assert (await store.search(PlaceQuery())).total == len(NAMED)
     store.close()
