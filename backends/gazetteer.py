@@ -940,7 +940,7 @@ class JapanGazetteer:
 
     @classmethod
     def load(cls, cache_dir: Path, *, readings: Readings | None = None) -> JapanGazetteer:
-        """Opens the file in `cache_dir`, building it first (some 10 s) when it is missing, broken or made from other
+        """Opens the file in `cache_dir`, building it first (20 s or more on one core) when it is missing, broken or made from other
         versions of the packages. Raises `BackendUnavailable` when it can be neither read nor made."""
         readings = readings or Readings()
         path = cache_dir / "gazetteer.sqlite"

@@ -4,7 +4,7 @@ data      one row a place: its JSON; id and address beside it
 keys      the keys of its name (spelling, reading, Latin; `readings.py`); `names` finds places by a whole key,
 grams     FTS5 over their bigrams (FTS5's own trigrams find nothing for two letters), `address_grams` over addresses'
 box       R*Tree of the positions, for whoever reads the file with SQL alone
-columns   what conditions look at, as arrays ordered by kind and by cells of 0.01°: loaded once (80 bytes a place),
+columns   what conditions look at, as arrays ordered by kind and by cells of 0.01°: loaded once (165 bytes a place),
           so that any mix of conditions over a million places is a few milliseconds of arithmetic, and totals exact
 spans     opening hours, each different week once, as rows to be asked for a minute of the week
 """
