@@ -439,8 +439,11 @@ async def create_engine(
             generator=agent.nlg,
         )
     except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
         raise ModelMissing(
-            f"The dialogue model {model.name} cannot be loaded ({type(error).__name__}). "
+            f"The dialogue model {model.name} cannot be loaded ({type(cause).__name__}: {str(cause)[:200]}). "
             "Train it again with: concierge train --force"
         ) from error
     agent.domain = agent.processor.domain
