@@ -106,9 +106,16 @@ def _state_problems(where: str, wanted: Mapping[str, Any], got: Mapping[str, Any
     for key, value in wanted.items():
         if isinstance(value, dict) and isinstance(got.get(key), Mapping):
             out += _state_problems(f"{where}.{key}", value, got[key])
-        elif got.get(key) != value:
+        elif not _same(got.get(key), value):
             out.append(f"{where}.{key} is {got.get(key)!r}, not {value!r}")
     return out
+
+
+def _same(got: Any, wanted: Any) -> bool:
+    """Equal; text without regard to capitals."""
+    if isinstance(got, str) and isinstance(wanted, str):
+        return got.casefold() == wanted.casefold()
+    return bool(got == wanted)
 
 
 def _known(where: str, row: Mapping[str, Any], keys: Sequence[str] | set[str]) -> None:
