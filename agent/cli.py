@@ -119,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     use.set_defaults(handler=_maps_use)
     rasa = command("rasa", _rasa, "Rasa's own server on our model (stock form; beside `concierge actions`)")
     rasa.add_argument("--port", dest="rasa_port", type=int, default=5005)
+    rasa.add_argument("--actions", metavar="URL", help="webhook of the actions server (default: as in endpoints.yml)")
     actions = command("actions", _actions, "the actions as a rasa_sdk server (stock form)")
     actions.add_argument("--port", dest="actions_port", type=int, default=5055)
     command("version", _version, "versions")
@@ -417,7 +418,7 @@ def _rasa(settings: Settings, arguments: argparse.Namespace) -> int:
     from agent.stock import serve_rasa
 
     _prepare(settings)
-    return serve_rasa(settings, arguments.rasa_port)
+    return serve_rasa(settings, arguments.rasa_port, arguments.actions)
 
 
 def _actions(settings: Settings, arguments: argparse.Namespace) -> int:

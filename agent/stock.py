@@ -7,25 +7,34 @@ that Rasa's tools and a remote actions server stay usable. Both listen on loopba
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import sys
 from typing import Any
 
-from agent.errors import PortInUse
+from agent.errors import PortInUse, StartError
 from agent.settings import PROJECT, Settings
 
 NLU_DATA = PROJECT / "nlu_data"
 
 
-def serve_rasa(settings: Settings, port: int) -> int:
-    """Replaces this process by `rasa run` on the trained model. Raises `StartError`."""
+def serve_rasa(settings: Settings, port: int, actions_url: str | None = None) -> int:
+    """Replaces this process by `rasa run` on the trained model. `actions_url`: webhook of an actions server elsewhere than
+    nlu_data/endpoints.yml has it. Raises `StartError`."""
     from agent.training import find_model
 
     model = find_model(settings)
     _check_port(port)
+    endpoints = NLU_DATA / "endpoints.yml"
+    if actions_url is not None:
+        if not re.fullmatch(r"https?://[^\s\"'{}$]+", actions_url):
+            raise StartError(f"{actions_url!r} is no address of an actions server (http://host:port/webhook).")
+        endpoints = settings.state / "endpoints.yml"
+        endpoints.write_text(f"action_endpoint:\n  url: {json.dumps(actions_url)}\n", encoding="utf-8")
     os.chdir(PROJECT)
     arguments = [
-        sys.executable, "-m", "rasa", "run", "--model", str(model), "--endpoints", str(NLU_DATA / "endpoints.yml"),
+        sys.executable, "-m", "rasa", "run", "--model", str(model), "--endpoints", str(endpoints),
         "--credentials", str(NLU_DATA / "credentials.yml"), "--interface", "127.0.0.1", "--port", str(port),
         "--enable-api",
     ]  # fmt: skip
@@ -62,7 +71,6 @@ async def _actions(settings: Settings, port: int) -> int:
 async def start_webhook(executor: Any, port: int) -> Any:
     """rasa_sdk's webhook (its request and answer formats) on our event loop, where the world's clients live; rasa_sdk's own
     server would find the actions by walking packages and build them without a world."""
-    import json
     import zlib
 
     from aiohttp import web

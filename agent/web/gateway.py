@@ -47,7 +47,8 @@ log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name("page")
 PROTOCOL = 1
-MAX_MESSAGE_BYTES = 64 * 1024
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""what is too long for a turn is still read, so that the driver hears so; beyond this the line is closed (1009)"""
 MAX_CONNECTIONS = 64
 SAVE_EVERY_S = 10.0
 _SESSION = re.compile(r"[A-Za-z0-9_-]{8,64}")
