@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import time
@@ -31,14 +32,25 @@ _INTERNAL = re.compile(
 _KANA = re.compile(r"[\u3041-\u30ff]")
 
 
+def assert_plain(text: str) -> None:
+    """A sentence for a driver, nothing of the machinery in it."""
+    assert text.strip()
+    assert text[-1] in "。？！.?!", text
+    assert not _INTERNAL.search(text), text
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """Of a child process that has `home` for its data folder."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("CONCIERGE_") or k == "CONCIERGE_PROFILE"}
+    return {**kept, "CONCIERGE_HOME": str(home), "CONCIERGE_ONLINE": "false", **more}
+
+
 def assert_speaks(turn: TurnResult, language: Language) -> None:
     """One spoken sentence in the driver's language, nothing of the machinery in it."""
     text = turn.spoke.text
-    assert text.strip()
+    assert_plain(text)
     assert turn.spoke.language == language
     assert bool(_KANA.search(text)) == (language == "ja"), text
-    assert text[-1] in "。？！.?!", text
-    assert not _INTERNAL.search(text), text
 
 
 def assert_fails_well(turn: TurnResult, language: Language, *, within_s: float = DEADLINE_S) -> None:

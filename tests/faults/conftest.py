@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from agent import settings as settings_module
-from tests.faults.breaking import DEADLINE_S, FaultySystem, own_home
+from tests.faults.breaking import DEADLINE_S, FaultySystem, environment, own_home
 
 
 @pytest.fixture(scope="session")
-def faulty_home(concierge_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return own_home(tmp_path_factory.mktemp("faulty") / "home", concierge_home)
+def own_homes(concierge_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes data folders with the trained model and the map, and no state."""
+    return lambda name: own_home(tmp_path_factory.mktemp(name) / "home", concierge_home)
+
+
+@pytest.fixture(scope="session")
+def faulty_home(own_homes: Callable[[str], Path]) -> Path:
+    return own_homes("faulty")
 
 
 @pytest.fixture(scope="session")
 def faulty_session(faulty_home: Path) -> Iterator[FaultySystem]:
     settings = settings_module.load(
-        environment={"CONCIERGE_HOME": str(faulty_home)}, overrides={"online": False, "turn_deadline_s": DEADLINE_S}
+        environment=environment(faulty_home), overrides={"online": False, "turn_deadline_s": DEADLINE_S}
     )
     system = FaultySystem(settings)
     system.start()

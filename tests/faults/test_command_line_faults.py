@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
 import shutil
 import signal
 import socket
@@ -18,15 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.faults.breaking import ROOT, own_home, until
+from tests.faults.breaking import ROOT, environment, own_home, until
 
 CONCIERGE = (sys.executable, "-m", "agent.cli")
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
-
-
-def environment(home: Path, **more: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("CONCIERGE_")}
-    return {**kept, "CONCIERGE_HOME": str(home), "CONCIERGE_ONLINE": "false", **more}
 
 
 def concierge(
@@ -198,7 +192,7 @@ def test_a_model_that_is_broken(tmp_path: Path, concierge_home: Path) -> None:
     from agent import settings as settings_module
     from agent.training import model_path
 
-    model_path(settings_module.load(environment={"CONCIERGE_HOME": str(home)})).write_bytes(b"half a mod")
+    model_path(settings_module.load(environment=environment(home))).write_bytes(b"half a mod")
     assert_refused(concierge("say", "hello", home=home), 3, "concierge train --force")
     done = concierge("--port", "0", home=home)
     assert_refused(_without(done, "Starting"), 3, "concierge train --force")
