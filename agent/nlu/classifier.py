@@ -22,6 +22,7 @@ from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from agent.nlu.regression import Weights, fit
 from agent.nlu.rejection import Decision, Rejection
 
 FloatArray = npt.NDArray[np.float32]
@@ -54,20 +55,22 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):  # type: ignore[mi
 
     @staticmethod
     def required_packages() -> list[str]:
-        return ["sklearn"]
+        return ["scipy"]
 
     def __init__(
         self,
         config: dict[str, Any],
         model_storage: ModelStorage,
         resource: Resource,
-        weights: tuple[FloatArray, FloatArray, FloatArray] | None = None,
+        weights: Weights | None = None,
+        centre: FloatArray | None = None,
         intents: Sequence[str] = (),
     ) -> None:
         self._config = {**self.get_default_config(), **config}
         self._model_storage = model_storage
         self._resource = resource
         self._weights = weights
+        self._centre = np.zeros(0, dtype=np.float32) if centre is None else centre
         self._intents = list(intents)
         self._rejection = Rejection(
             temperature=float(self._config["temperature"]),
@@ -98,37 +101,39 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):  # type: ignore[mi
         with model_storage.read_from(resource) as folder:
             intents = json.loads((folder / "intents.json").read_text(encoding="utf-8"))
             with np.load(folder / "weights.npz", allow_pickle=False) as data:
-                weights = (data["coefficients"], data["intercepts"], data["centre"])
-        return cls(config, model_storage, resource, weights, intents)
+                weights = Weights(data["sparse"], data["dense"], data["intercepts"])
+                centre = data["centre"]
+        return cls(config, model_storage, resource, weights, centre, intents)
 
     # -- training --------------------------------------------------------------------------------------------------
 
     def train(self, training_data: TrainingData) -> Resource:
         """Fits the regression; the same data give the same weights."""
-        from sklearn.linear_model import LogisticRegression
-
         messages = [m for m in training_data.intent_examples if m.get(TEXT) and m.get(INTENT)]
         if not messages:
             return self._resource
         sparse, dense = _matrices(messages)
-        centre = dense.mean(axis=0) if dense.shape[1] else np.zeros(0, dtype=np.float32)
-        matrix = self._joined(sparse, dense, centre)
-        labels = np.array([m.get(INTENT) for m in messages])
-        model = LogisticRegression(C=float(self._config["C"]), max_iter=int(self._config["max_iter"]), tol=1e-3)
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # "failed to converge": stopped early on purpose
-            model.fit(matrix, labels)
-        self._intents = [str(c) for c in model.classes_]
-        self._weights = (
-            np.ascontiguousarray(model.coef_.T, dtype=np.float32),
-            model.intercept_.astype(np.float32),
-            centre.astype(np.float32),
+        centre = dense.mean(axis=0).astype(np.float32)
+        self._intents = sorted({m.get(INTENT) for m in messages})
+        column = {intent: number for number, intent in enumerate(self._intents)}
+        self._centre = centre
+        self._weights = fit(
+            sparse,
+            self._scaled(dense),
+            np.array([column[m.get(INTENT)] for m in messages]),
+            classes=len(self._intents),
+            inverse_regularisation=float(self._config["C"]),
+            iterations=int(self._config["max_iter"]),
         )
         with self._model_storage.write_to(self._resource) as folder:
-            coefficients, intercepts, centre = self._weights
-            np.savez(folder / "weights.npz", coefficients=coefficients, intercepts=intercepts, centre=centre)
+            weights = self._weights
+            np.savez(
+                folder / "weights.npz",
+                sparse=weights.sparse,
+                dense=weights.dense,
+                intercepts=weights.intercepts,
+                centre=centre,
+            )
             (folder / "intents.json").write_text(json.dumps(self._intents), encoding="utf-8")
         return self._resource
 
@@ -163,21 +168,15 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):  # type: ignore[mi
         """Decision scores, shape (messages, intents), columns in the order of `intents`."""
         if self._weights is None:
             raise NotTrained("no intents have been learnt")
-        coefficients, intercepts, centre = self._weights
-        matrix = self._joined(*_matrices(messages), centre)
-        return np.asarray(matrix @ coefficients + intercepts, dtype=np.float64)
+        sparse, dense = _matrices(messages)
+        return self._weights.scores(sparse, self._scaled(dense))
 
     @property
     def intents(self) -> list[str]:
         return list(self._intents)
 
-    def _joined(
-        self, sparse: scipy.sparse.csr_matrix, dense: FloatArray, centre: FloatArray
-    ) -> scipy.sparse.csr_matrix:
-        if not dense.shape[1]:
-            return sparse
-        scaled = (dense - centre) * float(self._config["dense_scale"])
-        return scipy.sparse.hstack([sparse, scipy.sparse.csr_matrix(scaled.astype(np.float32))], format="csr")
+    def _scaled(self, dense: FloatArray) -> FloatArray:
+        return np.asarray((dense - self._centre) * np.float32(self._config["dense_scale"]), dtype=np.float32)
 
 
 def _matrices(messages: Sequence[Message]) -> tuple[scipy.sparse.csr_matrix, FloatArray]:

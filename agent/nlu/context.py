@@ -62,6 +62,10 @@ _JA: Final = tuple(
             r"|お?探し(?:することが|が)?(?:でき|出来)(?:ません|ませんで|かね)|(?:^|[^\d０-９])[0０零]件|申し訳[^。]*。?\s*(?:ございません。)?\s*(?:ありません|ございません)(?:でした)?。?$",
         ),
         (
+            "offers_one",
+            r"(?<![望件求件算格帯区ルア付程数間点])(?:は|など|なんて)(?:、)?(?:いかが|どう)(?:でしょう|です|ですか|でしょうか)",
+        ),
+        (
             "greeting",
             r"(?:ほか|他|その他|以上)(?:に|にも|で)?[^。]{0,12}(?:用件|お?手伝|案内|お?調べ|お困り|お?探し(?:のもの)?|何か|なにか|できること|ご用|よろしい|大丈夫)[^。]{0,24}(?:か|ください|下さい)|(?:どのような|どういった|何か|なにか)(?:ご用|用件|お?手伝い|こと(?:で|を))"
             r"|何をお手伝い|いかが(?:なさい|致し|いたし)ましたか|お手伝い(?:でき|いた)|ご用件",
@@ -115,7 +119,7 @@ _EN: Final = tuple(
     for kind, pattern in (
         (
             "no_results",
-            r"\b(?:no (?:matching|such|results?|places?|\w+ (?:match|found))|(?:could ?n[o']?t|can ?n[o']?t|cannot|did ?n[o']?t|unable to) (?:be )?(?:find|locate|found)|nothing (?:matches|found|fits|like that)|(?:aren't|are not|isn't|is not) any|there (?:are|is) no)\b",
+            r"\b(?:no (?!traffic|problem|car|road)(?:matching|such|results?|places?|\w+ (?:match|found))|(?:could ?n[o']?t|can ?n[o']?t|cannot|did ?n[o']?t|unable to) (?:be )?(?:find|locate|found)|nothing (?:matches|found|fits|like that)|(?:aren't|are not|isn't|is not) any (?!traffic)|there (?:are|is) no (?!traffic|car|road))",
         ),
         (
             "greeting",
@@ -159,6 +163,9 @@ _EN: Final = tuple(
 )
 
 
+_WEATHER: Final = re.compile(r"天気|天候|気温|予報|\b(?:weather|forecast|temperature|rain|snow|hot|cold|warm|cloudy|degrees)\b")
+
+
 def _is_japanese(text: str) -> bool:
     return re.search(r"[぀-ヿ㐀-鿿]", text) is not None
 
@@ -174,7 +181,8 @@ def context_kind_of(context_text: str) -> str:
         rules, last = _EN, text.lower().replace("’", "'")
     for kind, pattern in rules:
         if pattern.search(last):
-            return kind
+            # A question back about the weather asks for what is missing of a forecast, place or day.
+            return "asks_date" if kind == "asks_place" and _WEATHER.search(last) else kind
     return "gives_info"
 
 

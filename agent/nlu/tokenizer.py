@@ -139,7 +139,7 @@ class WordReader:
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_TOKENIZER, is_trainable=False)
-class SudachiTokenizer(Tokenizer):
+class SudachiTokenizer(Tokenizer):  # type: ignore[misc]
     """Rasa tokenizer for Japanese and English; token data: `pos`, `normalized`, `reading`. Sets `language` on the message."""
 
     @staticmethod

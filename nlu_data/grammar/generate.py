@@ -23,14 +23,21 @@ LANGUAGES: Final = ("ja", "en")
 SEED: Final = 20240229
 
 MOST_PER_INTENT: Final = {
-    "search_place": 600,
-    "narrow": 640,
+    "search_place": 520,
+    "narrow": 580,
     "ask_weather": 420,
-    "human_talk": 640,
-    "out_of_scope": 640,
+    "human_talk": 760,
+    "out_of_scope": 680,
+    "schedule": 420,
+    "choose_option": 260,
+    "navigate_to": 190,
+    "audio_source": 280,
+    "ask_traffic": 200,
+    "ask_eta": 200,
+    "ask_news": 200,
 }
 """lines an intent may have in one language, so that none drowns the others"""
-MOST_PER_OTHER_INTENT: Final = 180
+MOST_PER_OTHER_INTENT: Final = 150
 
 _FILLERS_JA: Final = (
     "えーと、",
