@@ -398,10 +398,10 @@ def _starts_anew(turn: Turn, state: SearchState, said: Mapping[str, Value]) -> b
         return True
     if turn.intent not in SEARCH_INTENTS or not {"kind", "genre", "name", "phone"} & said.keys():
         return False
-    if state.kind is None and "name" not in state.conditions:
-        return False
     if turn.intent != "search_place" and "name" in said:
         return True
+    if state.kind is None and "name" not in state.conditions:
+        return False
     if state.kind is None and kind is not None and "name" not in said:
         return True
     context = turn.metadata.get("context") or turn.slots.get("context")

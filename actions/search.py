@@ -14,6 +14,7 @@ from actions.inventory import Inventory, load
 from actions.narrowing import (
     NEARBY,
     PLACES_OF_WORLD,
+    REFERENCES,
     SEARCH_INTENTS,
     Add,
     Choose,
@@ -49,6 +50,8 @@ HISTORY_WORDS = re.compile(
     re.IGNORECASE,
 )
 """the wish for destinations set before; understanding has no entity for it"""
+OTHERS = re.compile(r"他に|ほかに|他の|ほかの|別の|次の|\b(others?|else|more|next)\b", re.IGNORECASE)
+"""a change of conditions that names none but asks for others is the wish for the next page"""
 SUPERLATIVE = re.compile(
     r"一番|いちばん|1番|最も|もっとも|最寄り|最安|最高|\b(most|best|nearest|closest|cheapest|\w{3,}est)\b",
     re.IGNORECASE,
@@ -585,6 +588,10 @@ class NarrowAction(SearchSkill):
         operations = from_turn(turn, state, self.inventory, turn.slots.get("trip"))
         if not operations and not state.empty:
             operations = self._from_pending(turn, state)
+        if not operations and not state.empty and OTHERS.search(turn.text):
+            return await NextPageAction(self.world, self.phrases).perform(turn)
+        if not operations and turn.first("where") in REFERENCES and turn.slots.get("focus"):
+            return await ChooseAction(self.world, self.phrases).perform(turn)
         if not operations and (hit := await self.meant(turn, state)) is not None:
             return await self._one(turn, apply(state, [choice(hit)]), hit, (), "", "search.chosen")
         changed = apply(state, operations)
@@ -655,6 +662,11 @@ class ChooseAction(SearchSkill):
         state = self.state(turn)
         if (turn.slots.get("pending") or {}).get("kind") == "which_goal":
             return await self._goal(turn, turn.slots["pending"])
+        if turn.all("attribute") and state.shown and turn.all("ordinal", "number", "pick"):
+            # 「二番目は何時まで」 asks about it, whatever else it may be.
+            from actions.place_info import AskPlaceAction
+
+            return await AskPlaceAction(self.world, self.phrases).perform(turn)
         pick = turn.first("pick")
         hit = await self._best_of_all(turn, state, pick) or await self.meant(turn, state)
         if hit is None and isinstance(pick, Mapping) and not state.empty and (order := _sort_key(pick)) is not None:

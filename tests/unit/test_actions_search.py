@@ -376,3 +376,16 @@ async def test_nothing_is_invented_when_no_place_is_meant() -> None:
 
 def test_the_world_of_these_tests_is_on_its_map() -> None:
     assert Position(35.6, 139.7).distance_to(SHIBUYA) < 10_000
+
+
+async def test_a_question_with_a_number_is_a_question() -> None:
+    talk = await italian()
+    reply = await talk.say(ChooseAction, "二番目のお店は何時まで", "choose_option", ordinal=2, attribute="close")
+    assert reply.text == "ピッツェリア道玄坂は、営業中で、22時まで、あと10時間です。"
+    assert talk.slots["focus"]["id"] == "r2"
+
+
+async def test_others_without_a_condition_are_the_next_page() -> None:
+    talk = Talk()
+    await talk.say(SearchAction, "近くのレストラン", "search_place", kind="restaurant", where="here")
+    assert (await talk.say(NarrowAction, "他にはある？", "narrow")).text.startswith("次の候補です。")

@@ -353,3 +353,8 @@ def test_conditions_have_known_names_and_history_is_bounded(turns: list[list[Ope
     assert set(state.conditions) <= set(CONDITIONS)
     assert len(state.history) <= HISTORY
     assert all(not s.history for s in state.history)
+
+
+def test_a_name_to_drive_to_leaves_wishes_without_a_kind_behind() -> None:
+    wishes = turn("narrow", city="札幌", parking="free")
+    assert conditions(wishes, turn("navigate_to", place_name="東京タワー")) == {"name": "東京タワー"}
