@@ -186,12 +186,12 @@ def _quiet_logging() -> None:
 
 def _prepare(settings: Settings) -> None:
     """Builds the demo map and trains the model where they are missing, with visible progress."""
-    from agent.composition import ensure_map
+    from agent.composition import ensure_map, map_is_ready
     from agent.training import model_path, train
 
     _check_home(settings)
-    if not _has_map(settings):
-        print("No map is installed: building the demo region, Tokyo to Hakone (about a minute).", file=sys.stderr)
+    if not map_is_ready(settings):
+        print("Building the map of the demo region, Tokyo to Hakone (about half a minute).", file=sys.stderr)
         seconds = _with_progress(lambda progress: ensure_map(settings, progress))
         print(f"The map was built in {seconds:.0f} s.", file=sys.stderr)
     if not model_path(settings).exists():
@@ -215,12 +215,6 @@ def _check_home(settings: Settings) -> None:
             f"The data folder {settings.home} cannot be written ({folder.name}: {reason}). "
             "Give the right to, or name another one in CONCIERGE_HOME."
         )
-
-
-def _has_map(settings: Settings) -> bool:
-    from backends.maps import current
-
-    return current(settings.home) is not None
 
 
 def _with_progress(work: Callable[[Callable[[str, float], None]], Any]) -> Any:
@@ -393,12 +387,12 @@ def _maps_info(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _maps_demo(settings: Settings, _: argparse.Namespace) -> int:
+    from agent.composition import build_demo
     from backends.maps import MapError
-    from simulator.region.build import build_demo_region
 
     _check_home(settings)
     try:
-        _with_progress(lambda progress: build_demo_region(settings.home, progress))
+        _with_progress(lambda progress: build_demo(settings, progress))
     except MapError as error:
         raise StartError(str(error)) from error
     return _maps_info(settings, _)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import inspect
 import json
 import logging
@@ -273,7 +274,7 @@ class Simulation:
             self.navigation.import_state(state["navigation"])
         except FileNotFoundError:
             return
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             log.warning("the car's saved state cannot be read: %r", error)
 
 
@@ -409,16 +410,53 @@ async def announce(system: System, sessions: Callable[[], list[str]]) -> None:
             await system.conversation.notice(session, event.kind, key, data={"name": event.name})
 
 
-def ensure_map(settings: Settings, progress: training.Progress) -> float:
-    """Builds the demo map when no map is installed; returns the seconds it took (0 when there was one)."""
+def map_is_ready(settings: Settings) -> bool:
+    """Whether a map is installed; a demo map must be one that the present program would build."""
     from backends.maps import current
+
+    installed = current(settings.home)
+    if installed is None:
+        return False
+    if not installed.info.demo:
+        return True
+    try:
+        return _demo_stamp(settings).read_text(encoding="utf-8") == _demo_fingerprint()
+    except OSError:
+        return False
+
+
+def ensure_map(settings: Settings, progress: training.Progress) -> float:
+    """Builds the demo map when no map is installed, or when the demo map is of an earlier program; returns the seconds it took
+    (0 when nothing was to do)."""
+    if map_is_ready(settings):
+        return 0.0
+    return build_demo(settings, progress)
+
+
+def build_demo(settings: Settings, progress: training.Progress) -> float:
+    """Builds the demo map and makes it the active one; returns the seconds it took. Raises `MapError`."""
     from simulator.region.build import build_demo_region
 
-    if current(settings.home) is not None:
-        return 0.0
     started = time.monotonic()
     build_demo_region(settings.home, progress)
+    _demo_stamp(settings).write_text(_demo_fingerprint(), encoding="utf-8")
     return time.monotonic() - started
+
+
+def _demo_stamp(settings: Settings) -> Path:
+    return settings.maps / "demo.fingerprint"
+
+
+def _demo_fingerprint() -> str:
+    """Of what the demo map is made of: the region's facts and the builders."""
+    backends = PROJECT / "backends"
+    sources = [backends / name for name in ("maps.py", "places.py", "osm_places.py", "readings.py", "routes.py")]
+    sources += sorted(p for p in (PROJECT / "simulator" / "region").iterdir() if p.is_file())
+    sources.append(NLU_DATA / "inventories" / "genres.yml")
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 class ToldClock:

@@ -25,7 +25,7 @@ from agent.errors import ModelMissing, TrainingFailed
 from agent.settings import PROJECT, Settings
 
 NLU_DATA = PROJECT / "nlu_data"
-TRAINED_ON = ("domain", "nlu", "rules", "stories", "inventories", "lookups", "grammar")
+TRAINED_ON = ("domain", "nlu", "rules", "stories", "inventories")
 """folders of nlu_data that go into the model"""
 ENGINES = (
     "rasa",
