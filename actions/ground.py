@@ -134,6 +134,9 @@ async def resolve(world: World, turn: Turn, state: SearchState) -> Ground | Miss
     for found in (station, area, city, prefecture):
         if found is not None and _off_map(info, found.position):
             return Missing("no_map", spoken_name(found, turn.language))
+    if area is not None and area.kind in ("town", "station", "landmark") and area.city is not None:
+        # A quarter (銀座) is where its name is on the map: addresses need not carry it.
+        near, radius = area.position, AROUND_STATION_M
     if station is not None:
         near, radius = station.position, AROUND_STATION_M
     if "near" in held:
@@ -157,7 +160,7 @@ async def resolve(world: World, turn: Turn, state: SearchState) -> Ground | Miss
         along=along,
         prefecture=(city.name if city and city.kind == "prefecture" else held.get("prefecture")),
         city=municipality,
-        area=ward,
+        area=None if area is not None and near == area.position else ward,
         station=held.get("station") if station is None else None,
         open_at=await opening_moment(world, held.get("open_at"), near, car),
     )

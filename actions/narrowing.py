@@ -336,6 +336,8 @@ def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[
         elif said.get(type_) == "any" and held in ("free", "paid"):
             # 「駐車場があって」 said beside 無料 takes nothing back.
             said[type_] = held
+    if said.get("kind") == "parking" and said.get("parking") == "any":
+        said.pop("parking")
     if said.get("city") == said.get("area"):
         said.pop("area", None)
     return said
@@ -347,7 +349,8 @@ def _kind(turn: Turn, state: SearchState) -> str | None:
     kinds = [str(e.value) for e in turn.all("kind")]
     others = len(set(kinds)) > 1 or bool(turn.all("genre")) or (turn.intent == "narrow" and state.kind is not None)
     for equipment in ("parking", "charging"):
-        named = turn.all(equipment) or any(e.value == equipment for e in turn.all("drop"))
+        # In a new search 「停められる駐車場は」 names what is looked for, twice over.
+        named = (turn.intent == "narrow" and turn.all(equipment)) or any(e.value == equipment for e in turn.all("drop"))
         if state.kind != equipment and (others or named):
             kinds = [k for k in kinds if k != equipment]
     if not kinds:

@@ -304,6 +304,7 @@ def _run(turns: list[list[Operation]]) -> SearchState:
     return state
 
 
+@settings(deadline=None, max_examples=60)  # a busy machine is no broken law
 @given(STATES, TURNS)
 def test_undo_is_the_inverse_of_any_turn(state: SearchState, operations: list[Operation]) -> None:
     changed = apply(state, operations)
@@ -311,6 +312,7 @@ def test_undo_is_the_inverse_of_any_turn(state: SearchState, operations: list[Op
         assert apply(changed, [Undo()]) == state
 
 
+@settings(deadline=None, max_examples=60)  # a busy machine is no broken law
 @given(STATES)
 def test_a_state_survives_json(state: SearchState) -> None:
     import json
@@ -318,6 +320,7 @@ def test_a_state_survives_json(state: SearchState) -> None:
     assert SearchState.from_json(json.loads(json.dumps(state.to_json(), ensure_ascii=False))) == state
 
 
+@settings(deadline=None, max_examples=60)  # a busy machine is no broken law
 @given(
     st.lists(
         st.dictionaries(st.sampled_from(sorted(set(VALUES) - {"kind", "genre", "city"})), st.none(), max_size=3),
@@ -325,7 +328,6 @@ def test_a_state_survives_json(state: SearchState) -> None:
     ),
     st.data(),
 )
-@settings(deadline=None)
 def test_any_sequence_of_wishes_gives_the_last_value_of_each(shape: list[dict[str, None]], data: st.DataObject) -> None:
     """Nothing said is lost unless it is replaced."""
     state = after(SAPPORO_HOTEL)
@@ -339,6 +341,7 @@ def test_any_sequence_of_wishes_gives_the_last_value_of_each(shape: list[dict[st
     assert state.conditions == expected
 
 
+@settings(deadline=None, max_examples=60)  # a busy machine is no broken law
 @given(st.lists(ONE_CONDITION, max_size=12), st.sampled_from(sorted(set(VALUES) - {"kind", "city"})))
 def test_dropping_takes_away_what_was_named_and_nothing_else(said: list[tuple[str, Any]], gone: str) -> None:
     state = _run([[Add(k, v)] for k, v in said])
@@ -347,6 +350,7 @@ def test_dropping_takes_away_what_was_named_and_nothing_else(said: list[tuple[st
     assert {k: v for k, v in state.conditions.items() if k != gone} == dropped.conditions
 
 
+@settings(deadline=None, max_examples=60)  # a busy machine is no broken law
 @given(st.lists(TURNS, max_size=15))
 def test_conditions_have_known_names_and_history_is_bounded(turns: list[list[Operation]]) -> None:
     state = _run(turns)
@@ -358,3 +362,7 @@ def test_conditions_have_known_names_and_history_is_bounded(turns: list[list[Ope
 def test_a_name_to_drive_to_leaves_wishes_without_a_kind_behind() -> None:
     wishes = turn("narrow", city="札幌", parking="free")
     assert conditions(wishes, turn("navigate_to", place_name="東京タワー")) == {"name": "東京タワー"}
+
+
+def test_a_car_park_named_twice_over_is_looked_for() -> None:
+    assert conditions(turn("search_place", "done", kind="parking", parking="any")) == {"kind": "parking"}
