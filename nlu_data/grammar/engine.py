@@ -159,11 +159,12 @@ class Grammar:
         self, *, seed: int, held_out: bool, noise: Noise | None = None, factor: float = 1.0
     ) -> Iterator[Example]:
         """Examples of every template of one half (trained on, or held out), duplicates left out."""
-        rng = random.Random(seed)
         seen: set[tuple[str, str]] = set()
         for template in self.templates:
             if template.held_out != held_out:
                 continue
+            # A generator of its own, so that editing one template leaves the lines of the others as they are.
+            rng = random.Random(f"{seed}|{template.intent}|{template.source}")
             variety = self.variety(template)
             wanted = max(1, round(min(template.samples, variety) * factor))
             for _ in range(wanted):
