@@ -164,6 +164,8 @@ class VissVehicle:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
+        self._heard_at = 0.0
+        self._given_up: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._subscriptions: dict[str, asyncio.Queue[dict[str, Any] | None]] = {}
         self._specs: dict[str, SignalSpec] = {}
@@ -233,10 +235,22 @@ class VissVehicle:
         self._session = self._socket = self._reader = None
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        asked_at = asyncio.get_running_loop().time()
         try:
             return await asyncio.wait_for(self._exchange(request), self._deadline_s)
         except (TimeoutError, asyncio.TimeoutError):
+            if self._heard_at < asked_at:
+                self._give_up()
             raise BackendTimeout(STAGE, f"{request['action']} not answered in {self._deadline_s} s") from None
+
+    def _give_up(self) -> None:
+        """Leaves a connection on which nothing was heard since a question timed out: what is asked next would only wait
+        behind it."""
+        reader, self._reader, self._socket = self._reader, None, None
+        if reader is not None:
+            self._given_up.add(reader)
+            reader.add_done_callback(self._given_up.discard)
+            reader.cancel()
 
     async def _exchange(self, request: dict[str, Any]) -> dict[str, Any]:
         number = str(next(self._numbers))
@@ -280,9 +294,10 @@ class VissVehicle:
             async for frame in socket:
                 if frame.type is not aiohttp.WSMsgType.TEXT:
                     continue
+                self._heard_at = asyncio.get_running_loop().time()
                 try:
                     message = json.loads(frame.data)
-                except ValueError:
+                except (ValueError, RecursionError):
                     message = None
                 if not isinstance(message, dict):
                     # No request id to hold on to: whatever was asked on this line cannot be trusted to be answered.
