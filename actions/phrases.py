@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 import yaml
 
@@ -67,4 +66,4 @@ class Phrases:
                 raise PhraseError(f"{language}: {key}: no value for {match[1]}")
             return str(values[match[1]])
 
-        return _PLACEHOLDER.sub(fill, cast(str, variants[turn % len(variants)]))
+        return _PLACEHOLDER.sub(fill, variants[turn % len(variants)])
