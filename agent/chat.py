@@ -42,7 +42,7 @@ async def chat(settings: Settings, *, session: str, language: Language | None) -
     from rich.console import Console
 
     # highlight off and text as Text: what drivers and places say is never read as markup.
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     async with open_system(settings, lasting=True) as system:
         return await _Chat(system, console, session, language).run(settings)
 
