@@ -20,3 +20,8 @@ def all_skills() -> tuple[type[Skill], ...]:
     if doubled := {n for n in names if names.count(n) > 1}:
         raise ValueError(f"two skills of one name: {sorted(doubled)}")
     return tuple(found)
+
+
+def skill_of(action_name: str) -> type[Skill]:
+    """The skill of a name. Raises `KeyError`."""
+    return {skill.action_name: skill for skill in all_skills()}[action_name]

@@ -530,7 +530,7 @@ class AskNews(Skill):
         shown = items[offset : offset + _SPOKEN_ITEMS]
         topic = self.say(turn, f"news.topic.{held['topic']}")
         if not shown:
-            return Outcome(self.say(turn, "news.no_more", topic=topic), "gives_info", {"news": dict(held)})
+            return Outcome(self.say(turn, "news.no_more", topic=topic), "gives_info", {"news": {**held, "turn": turn.number}})
         said = [self.say(turn, "news.intro" if _first else "news.more", topic=topic)]
         if _first and any(item["demo"] for item in items):
             said.append(self.say(turn, "news.demo"))
@@ -546,7 +546,7 @@ class AskNews(Skill):
         return Outcome(
             _lines(said, turn.language),
             "gives_info",
-            {"news": {**held, "offset": after, "first": offset}},
+            {"news": {**held, "offset": after, "first": offset, "turn": turn.number}},
             (Done("news", {"topic": held["topic"], "count": len(shown)}),),
             tuple({"type": "news", **item} for item in shown),
         )
@@ -556,14 +556,14 @@ class AskNews(Skill):
         first, after = int(held.get("first") or 0), int(held.get("offset") or 0)
         shown = held["items"][first:after]
         if ordinal == 0 or ordinal > len(shown) or ordinal < -len(shown):
-            return Outcome(self.say(turn, "news.no_such", count=len(shown)), "gives_info", {"news": dict(held)})
+            return Outcome(self.say(turn, "news.no_such", count=len(shown)), "gives_info", {"news": {**held, "turn": turn.number}})
         item = shown[ordinal - 1 if ordinal > 0 else ordinal]
         said = [item["summary"] or self.say(turn, "news.no_summary", title=item["title"])]
         said.append(self.say(turn, "news.source", source=item["source"]))
         return Outcome(
             _lines(said, turn.language),
             "gives_info",
-            {"news": dict(held)},
+            {"news": {**held, "turn": turn.number}},
             (Done("news_detail", {"topic": held["topic"], "id": item["id"]}),),
             ({"type": "news", **item},),
         )

@@ -93,6 +93,7 @@ class RouteSkill(SearchSkill):
             "target": target.to_json(),
             "waypoints": [w.to_json() for w in waypoints],
             "options": {k: v for k, v in options.items() if v},
+            "turn": turn.number,
         }
         state = self.state(turn)
         if target.id and not state.empty:

@@ -28,6 +28,7 @@ from actions.narrowing import (
     Sort,
     Undo,
     apply,
+    conditions_of,
     from_turn,
     to_query,
 )
@@ -95,7 +96,7 @@ class SearchSkill(Skill):
         trip = trip_of(turn) or city or turn.slots.get("trip")
         if "where" in state.conditions or "near" in state.conditions:
             trip = {}
-        return {"search": state.to_json(), "trip": trip or None, **slots}
+        return {"search": {**state.to_json(), "turn": turn.number}, "trip": trip or None, **slots}
 
     async def look(self, turn: Turn, state: SearchState, lead: str = "") -> Outcome:
         """Searches with the conditions of `state` and says what was found; `lead` is said first.
@@ -115,6 +116,7 @@ class SearchSkill(Skill):
             return self._missing(turn, state, ground, lead)
         query = to_query(state, ground, limit=PAGE)
         page, ground = await self._search(query, ground, state)
+        page = merged(page)
         if not page.hits and state.offset:
             return await self._no_more(turn, state)
         if not page.hits:
@@ -261,7 +263,7 @@ class SearchSkill(Skill):
         items = [
             self.say(
                 turn, "search.which_item", number=n, name=wording.name_of(hit.place, turn.language),
-                place=hit.place.city or hit.place.prefecture or hit.place.address or "",
+                place=self._local(turn, hit.place.city or hit.place.prefecture or hit.place.address or ""),
             )
             for n, hit in enumerate(page.hits, 1)
         ]  # fmt: skip
@@ -420,6 +422,24 @@ def to_drop(state: SearchState, query: PlaceQuery, counts: Mapping[str, int]) ->
     if wishes:
         return max(wishes.items(), key=lambda item: item[1])
     return next(((c, found[c]) for c in LAST_GIVEN_UP if c in found), None)
+
+
+SAME_PLACE_M = 500
+"""two rows of one name nearer to each other than this are one place"""
+
+
+def merged(page: PlacePage) -> PlacePage:
+    """The page without rows that are one place named twice (an island and its landmark)."""
+    kept: list[PlaceHit] = []
+    for hit in page.hits:
+        twin = any(
+            _folded(k.place.name) == _folded(hit.place.name)
+            and k.place.position.distance_to(hit.place.position) < SAME_PLACE_M
+            for k in kept
+        )
+        if not twin:
+            kept.append(hit)
+    return page if len(kept) == len(page.hits) else replace(page, hits=tuple(kept), total=page.total - len(page.hits) + len(kept))
 
 
 def ambiguous(state: SearchState, page: PlacePage) -> bool:
@@ -662,14 +682,10 @@ class ChooseAction(SearchSkill):
         state = self.state(turn)
         if (turn.slots.get("pending") or {}).get("kind") == "which_goal":
             return await self._goal(turn, turn.slots["pending"])
-        if turn.all("attribute") and state.shown and turn.all("ordinal", "number", "pick"):
-            # 「二番目は何時まで」 asks about it, whatever else it may be.
-            from actions.place_info import AskPlaceAction
-
-            return await AskPlaceAction(self.world, self.phrases).perform(turn)
         pick = turn.first("pick")
         hit = await self._best_of_all(turn, state, pick) or await self.meant(turn, state)
-        if hit is None and isinstance(pick, Mapping) and not state.empty and (order := _sort_key(pick)) is not None:
+        sortable = {"kind", "genre", "name", "phone"} & state.conditions.keys()
+        if hit is None and isinstance(pick, Mapping) and sortable and (order := _sort_key(pick)) is not None:
             return await self.look(turn, apply(state, [Sort(order)]))
         if hit is None:
             focus = Focus.from_json(turn.slots.get("focus"))
@@ -680,6 +696,11 @@ class ChooseAction(SearchSkill):
                 return await SetDestinationAction(self.world, self.phrases).resolve_pending(
                     turn, turn.slots["pending"], True
                 )
+            if pointed and focus is not None and (turn.slots.get("pending") or {}).get("kind") == "set_destination":
+                # 「じゃあそこで」 after "shall I set it?" is a yes.
+                from actions.route import SetDestinationAction
+
+                return await SetDestinationAction(self.world, self.phrases).guide(turn, focus)
             if pointed and focus is not None and focus.id:
                 place = await self.world.places.get(focus.id)
                 return await self._chosen(turn, state, PlaceHit(place, None))
@@ -751,7 +772,12 @@ class UndoAction(SearchSkill):
     action_name: ClassVar[str] = "action_undo"
 
     async def perform(self, turn: Turn) -> Outcome:
+        if car_came_last(turn) and (undone := await car_undone(self, turn)) is not None:
+            return undone
         state = self.state(turn)
+        wanted = conditions_of(turn, state, self.inventory)
+        if wanted:
+            return await self._as_it_was(turn, state, wanted)
         if not state.history:
             return Outcome(self.say(turn, "undo.nothing"), "asks_condition", self.kept(turn, state))
         before = apply(state, [Undo()])
@@ -760,6 +786,33 @@ class UndoAction(SearchSkill):
                 self.say(turn, "undo.start"), "asks_slot", self.kept(turn, before, pending={"kind": "ask_kind"})
             )
         return await self.look(turn, replace(before, chosen=None), self.say(turn, "undo.done"))
+
+    async def _as_it_was(self, turn: Turn, state: SearchState, wanted: Mapping[str, Any]) -> Outcome:
+        """「やっぱり最初の和食に戻して」: back to when that held; where it never did, it is a new wish."""
+        before = state
+        while before.history:
+            before = apply(before, [Undo()])
+            if all(before.conditions.get(k) == v for k, v in wanted.items()):
+                return await self.look(turn, replace(before, chosen=None), self.say(turn, "undo.done"))
+        return await NarrowAction(self.world, self.phrases).perform(turn)
+
+
+def car_came_last(turn: Turn) -> bool:
+    """Whether the car was set after the search was last changed: then that is what "undo" takes back."""
+
+    def at(slot: str) -> int:
+        held = turn.slots.get(slot)
+        number = held.get("turn") if isinstance(held, Mapping) else None
+        return number if isinstance(number, int) else -1
+
+    return at("last_car") > max(at("search"), at("guidance"))
+
+
+async def car_undone(skill: Skill, turn: Turn) -> Outcome | None:
+    """Takes back the last setting of the car; None when there is none."""
+    from actions.car import Climate
+
+    return await Climate(skill.world, skill.phrases).undo(turn)
 
 
 def _sort_key(pick: Mapping[str, Any]) -> str | None:

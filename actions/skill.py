@@ -79,6 +79,8 @@ class Turn:
     number: int
     """how many user messages came before in this conversation"""
     metadata: Mapping[str, Any]
+    ranking: Mapping[str, float] = field(default_factory=dict)
+    """intent → probability, of the likeliest ones"""
 
     def all(self, *types: str, role: str | None = None) -> tuple[Entity, ...]:
         return tuple(e for e in self.entities if e.type in types and e.role == role)
@@ -110,6 +112,7 @@ class Turn:
             slots=tracker.slots,
             number=sum(1 for event in tracker.events if event.get("event") == "user"),
             metadata=metadata,
+            ranking={r["name"]: float(r.get("confidence") or 0.0) for r in message.get("intent_ranking") or ()},
         )
 
 
@@ -169,9 +172,10 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
     async def run(
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
-        turn = Turn.from_tracker(tracker)
+        heard = Turn.from_tracker(tracker)
+        skill, turn = self._answering(heard)
         try:
-            outcome = await asyncio.wait_for(self.perform(turn), self.deadline_s)
+            outcome = await asyncio.wait_for(skill.perform(turn), skill.deadline_s)
         except BackendError as error:
             log.warning("%s: %s failed: %s", self.action_name, error.stage, error.code)
             outcome = self._failed(turn, error.stage, error.code)
@@ -190,9 +194,23 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
                 outcome = replace(outcome, text=join(turn.language, outcome.text, offer))
                 slots["pending"] = {"kind": "handoff"}
         slots["last_reply"] = outcome.text
-        dispatcher.utter_message(text=outcome.text, json_message=payload(outcome))
+        message = payload(outcome)
+        if turn.intent != heard.intent:
+            message["intent"] = turn.intent
+        dispatcher.utter_message(text=outcome.text, json_message=message)
         slots["context"] = outcome.context
         return [SlotSet(key, value) for key, value in slots.items()]
+
+    def _answering(self, turn: Turn) -> tuple[Skill, Turn]:
+        """The skill that answers the turn where it stands (`actions.reading`): nearly always this one."""
+        from actions import skill_of
+        from actions.reading import ACTION_OF, read
+
+        meant = read(turn)
+        name = ACTION_OF.get(meant.intent, self.action_name)
+        if meant.intent == turn.intent or name == self.action_name:
+            return self, meant
+        return skill_of(name)(self.world, self.phrases), meant
 
     def _failed(self, turn: Turn, stage: str, code: str) -> Outcome:
         known = self.phrases.ids(turn.language)

@@ -1,0 +1,250 @@
+"""What a message means where it stands: after a list, a setting of the car, a forecast, the news, a destination just set.
+
+Understanding reads a sentence nearly by itself. Some sentences mean something only together with what came before ("the
+second one", 「明日は？」, 「もうちょっと」), and some are taken for chatter although they answer the question just asked. `read`
+says as which intent a turn is to be answered. It never turns chatter into an action without an unmistakable value: a number
+of the list, a quality that picks one, a condition, and next to nothing besides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from actions.narrowing import NEARBY, OPEN_CONTEXTS, PLACES_OF_WORLD, SIMPLE
+from actions.skill import Turn
+
+ACTION_OF: Mapping[str, str] = MappingProxyType(
+    {
+        "search_place": "action_search", "navigate_to": "action_navigate", "set_destination": "action_set_destination",
+        "add_waypoint": "action_add_waypoint", "narrow": "action_narrow", "choose_option": "action_choose",
+        "next_page": "action_next_page", "undo_narrow": "action_undo", "ask_place": "action_ask_place",
+        "ask_eta": "action_ask_eta", "ask_weather": "action_ask_weather", "ask_news": "action_ask_news",
+        "audio_volume": "action_audio_volume", "audio_track": "action_audio_track", "display_control": "action_display",
+        "climate": "action_climate", "affirm": "action_affirm", "deny": "action_deny",
+    }
+)  # fmt: skip
+"""intents a turn can be read as, and their actions: the same as in nlu_data/rules"""
+
+CHATTER = frozenset({"human_talk", "out_of_scope", "chitchat", "nlu_fallback", "schedule"})
+SEARCHING = frozenset({"search_place", "narrow", "choose_option", "next_page", "undo_narrow", "ask_place"})
+CONTROL = frozenset({"affirm", "deny", "cancel", "go_back", "repeat", "help", "thanks", "greet", "goodbye"})
+PLACES = frozenset({"prefecture", "city", "area", "station", "place_name"})
+CONDITION_TYPES = frozenset({"kind", "genre", "budget", "sort", "drop", *SIMPLE, *PLACES_OF_WORLD})
+POINTERS = ("ordinal", "pick")
+LISTING = frozenset({"offers_list", "asks_choice", "asks_condition"})
+
+QUESTION = re.compile(
+    r"[?？]|(ます|です|の|ん|った|る|い)か(な|ね|しら)?[。\s]*$|どう|どん|何|なん|いつ|いくら|いくつ|どこ|どれくらい|どのくらい|"
+    r"教えて|知りたい|聞かせて|詳し|"
+    r"\b(what|when|how|where|is|are|does|do|can|could|tell|who|which)\b",
+    re.IGNORECASE,
+)
+TAKING = re.compile(
+    r"で(いい|お願い|頼|たの|行こ|いこ|決)|に(する|します|しよ|して|決)|がいい|"
+    r"\b(i'?ll (take|have|go)|let'?s (take|go)|go (for|with)|take the|i want|i'?d like|choose|pick)\b",
+    re.IGNORECASE,
+)
+GO = re.compile(
+    r"連れ(て|っ)|つれ(て|っ)|向か|むか(っ|い|お|え)|行(って|きたい|こう|きます|く)|いって|いこう|案内|ナビ|目的地に|走って|"
+    r"\b(take (me|us) to|bring (me|us) to|drive|navigate|head|go to|get (me|us) to|guide|directions?|destination)\b",
+    re.IGNORECASE,
+)
+"""words that ask to be taken there, not only to choose"""
+CORRECTION = re.compile(
+    r"違|ちが|じゃな|ではな|間違|まちが|やっぱ|というか|もとい|じゃなくて|だった|ごめん|訂正|変更|"
+    r"\b(no|not|actually|sorry|wait|hang on|hold on|rather|instead|i mean\w*|it was|correction|make (it|that)|change)\b",
+    re.IGNORECASE,
+)
+LESS_MORE = re.compile(
+    r"もう(少し|すこし|ちょっと|ちょい|一段|1段|一声)|もっと|さらに|ちょっと|少し|すこし|"
+    r"\b(more|a (little|bit|touch|tad|notch)|slightly|further|another)\b",
+    re.IGNORECASE,
+)
+"""「もうちょっと」 after a setting of the car"""
+NEWS_ON = re.compile(
+    r"次|つぎ|続き|つづき|ほか|他|もっと|詳し|くわし|\b(next|more|others?|else|continue|go on|details?|read)\b", re.IGNORECASE
+)
+
+_FILLER_JA = re.compile(
+    r"えっ?と|あの[ーう]?|その[ーう]?|うー?ん|んー?|まあ|やっぱり?|じゃあ?|では|それなら|なら|そしたら|それと|あと|で、|"
+    r"どう(です|なの|なん|だろう|でしょう|な)?|です|ます|でした|だった|ください|下さい|お?願いし?(ます|する)?|頼む|たの(む|みます)|"
+    r"がいい|でいい|いい|良い|にして|にします?|にする|にしよう?か?|して|する|した|ところ|とこ|お?店|やつ|もの|ほう|方|"
+    r"ある|あり|教えて|かな|だけ|から|まで|ごめん(ね|なさい)?|すみません|違(う|います|って)|ちが(う|います|って)|じゃな(くて|い)|"
+    r"[ぁ-ん]|[、。！？!?,.ー〜\s]"
+)
+_FILLER_EN = re.compile(
+    r"\b(and|what|what's|how|how's|about|the|a|an|in|at|on|for|to|then|okay|ok|so|um|uh|er|well|please|one|ones|i|i'll|i'd|we|we'll|"
+    r"let's|take|go|with|is|it|it's|was|be|of|that|this|there|no|not|actually|sorry|wait|hang|hold|mean|meant|make|like|have|"
+    r"want|would|will|number|maybe|just|yes|yeah|right|instead|rather|only|some|with|has|my|me|do|did|you)\b|[^\w]|_",
+    re.IGNORECASE,
+)
+
+
+def read(turn: Turn) -> Turn:
+    """The turn with the intent it is to be answered as; the same turn when understanding had it right."""
+    for rule in RULES:
+        intent = rule(turn)
+        if intent is not None:
+            return turn if intent == turn.intent else replace(turn, intent=intent)
+    return turn
+
+
+def fresh(turn: Turn, slot: str, within: int = 1) -> bool:
+    """Whether what `slot` remembers was dealt with in the last `within` turns."""
+    held = turn.slots.get(slot)
+    at = held.get("turn") if isinstance(held, Mapping) else None
+    return isinstance(at, int) and turn.number - at <= within
+
+
+def left_over(turn: Turn) -> int:
+    """How much a message says besides its entities and words that say nothing: characters (ja), words (en)."""
+    text = list(turn.text)
+    for entity in turn.entities:
+        text[entity.start : entity.end] = " " * (entity.end - entity.start)
+    rest = "".join(text)
+    if turn.language == "en":
+        return len(_FILLER_EN.sub(" ", rest).split())
+    return len(_FILLER_JA.sub("", rest))
+
+
+def bare(turn: Turn) -> bool:
+    """Whether the entities are (nearly) all there is to the message."""
+    return bool(turn.entities) and left_over(turn) <= (2 if turn.language == "en" else 3)
+
+
+def types(turn: Turn) -> frozenset[str]:
+    return frozenset(e.type for e in turn.entities)
+
+
+# --- rules, most particular first -------------------------------------------------------------------------------------
+
+
+def car_once_more(turn: Turn) -> str | None:
+    """「もうちょっと下げて」, "a bit more" right after a setting of the car."""
+    if not fresh(turn, "last_car") or turn.intent in ("climate", "audio_volume", "display_control", "audio_source"):
+        return None
+    rest = types(turn) - {"direction", "level", "degrees", "number", "zone", "feeling", "climate_device"}
+    if rest or not LESS_MORE.search(turn.text) or _plain_length(turn) > _SHORT[turn.language]:
+        return None
+    rows = turn.slots["last_car"].get("changes")
+    device = rows[-1].get("device") if isinstance(rows, list) and rows and isinstance(rows[-1], Mapping) else None
+    if device in ("volume", "mute"):
+        return "audio_volume"
+    return "display_control" if device in ("brightness", "zoom", "screen") else "climate"
+
+
+def news_goes_on(turn: Turn) -> str | None:
+    """「次」, "the second one", "more" right after headlines."""
+    if not fresh(turn, "news") or turn.intent == "ask_news":
+        return None
+    if types(turn) - {"ordinal", "number", "pick", "news_topic", "attribute"}:
+        return None
+    points = bool(turn.all("ordinal", "number", "news_topic"))
+    if turn.intent in ("next_page", "choose_option", "ask_place", "narrow") and (points or NEWS_ON.search(turn.text)):
+        return "ask_news"
+    if turn.intent in CHATTER | {"repeat", "affirm", "audio_track"} and points and bare(turn):
+        return "ask_news"
+    return "ask_news" if turn.intent == "audio_track" and NEWS_ON.search(turn.text) else None
+
+
+def weather_elsewhere(turn: Turn) -> str | None:
+    """「明日は？」「大阪は？」 after the weather was told."""
+    if not fresh(turn, "weather") or turn.intent == "ask_weather":
+        return None
+    said = types(turn)
+    if not said or said - PLACES - {"time", "open_at", "weather_item", "where", "number"} or "number" == next(iter(said)):
+        return None
+    if GO.search(turn.text) or NEARBY.search(turn.text) or not bare(turn):
+        return None
+    # A name of a place alone may also be where to drive; with a time or a question it is the weather there.
+    return "ask_weather" if said & {"time", "open_at", "weather_item"} or turn.intent not in _GOING else None
+
+
+def destination_corrected(turn: Turn) -> str | None:
+    """「あ、ちがう、箱根湯本駅だった」 right after the destination was set."""
+    if not fresh(turn, "guidance") or turn.intent in ("navigate_to", "add_waypoint", "ask_weather", "ask_traffic"):
+        return None
+    named = any(e.type in PLACES and e.role is None for e in turn.entities)
+    if not named or types(turn) - PLACES - {"kind", "where", "drop"}:
+        return None
+    corrects = CORRECTION.search(turn.text) and turn.intent in SEARCHING | CHATTER | CONTROL | _GOING | {"change_route"}
+    return "navigate_to" if corrects else None
+
+
+def about_a_candidate(turn: Turn) -> str | None:
+    """「一番目の店、駐車場はついてますか」: a question about one of those offered, whatever it was taken for."""
+    if turn.intent not in SEARCHING | CHATTER | {"set_destination", "navigate_to"} or not _shown(turn):
+        return None
+    numbered = bool(turn.all("ordinal") or (turn.all("number") and turn.intent in ("choose_option", "ask_place")))
+    if not numbered:
+        return None
+    asked = bool(turn.all("attribute"))
+    if turn.intent == "ask_place" and not asked and not QUESTION.search(turn.text) and not types(turn) & CONDITION_TYPES:
+        return "choose_option"
+    if asked and not TAKING.search(turn.text) and not GO.search(turn.text):
+        return "ask_place"
+    return None
+
+
+def one_of_those(turn: Turn) -> str | None:
+    """A number or a quality alone, while a list is on the table, chooses; with a word of going it sets."""
+    points = turn.all(*POINTERS)
+    if not points or not _listed(turn) or types(turn) & {"attribute", "sort", "time", "kind", "genre", "drop"}:
+        return None
+    if turn.intent in ("choose_option", "search_place", "narrow", "navigate_to") and turn.all("ordinal") and _goes(turn):
+        return "set_destination"
+    if turn.intent in ("search_place", "narrow", "next_page", "repeat", "undo_narrow"):
+        return "choose_option" if types(turn) <= {*POINTERS, "number", "where"} else None
+    if turn.intent in CHATTER | {"thanks", "goodbye", "help"} and (bare(turn) or TAKING.search(turn.text)):
+        return "choose_option" if not QUESTION.search(turn.text) or bare(turn) else None
+    return None
+
+
+def an_answer_after_all(turn: Turn) -> str | None:
+    """Taken for chatter, but it names a condition (and next to nothing else) while a search is on the table, or says the
+    yes or no that was asked for."""
+    if turn.intent not in CHATTER:
+        return None
+    context = turn.slots.get("context")
+    said = types(turn)
+    if context in OPEN_CONTEXTS and said and said <= CONDITION_TYPES | {"place_name"} and bare(turn):
+        return "search_place" if context == "asks_place" else "narrow"
+    if turn.slots.get("pending") and not said and _plain_length(turn) <= _SHORT[turn.language]:
+        for intent in ("affirm", "deny"):
+            if turn.ranking.get(intent, 0.0) >= _LIKELY:
+                return intent
+    return None
+
+
+RULES: tuple[Callable[[Turn], str | None], ...] = (
+    car_once_more, news_goes_on, weather_elsewhere, destination_corrected, about_a_candidate, one_of_those,
+    an_answer_after_all,
+)  # fmt: skip
+
+_GOING = frozenset({"navigate_to", "set_destination", "add_waypoint"})
+_LIKELY = 0.3
+"""a yes or no this probable answers a question, though chatter was likelier"""
+_SHORT: Mapping[str, int] = MappingProxyType({"ja": 14, "en": 28})
+"""characters of a message that can be no more than an answer"""
+
+
+def _plain_length(turn: Turn) -> int:
+    return len(turn.text.strip())
+
+
+def _shown(turn: Turn) -> bool:
+    search = turn.slots.get("search")
+    return isinstance(search, Mapping) and bool(search.get("shown"))
+
+
+def _listed(turn: Turn) -> bool:
+    """Whether there is something to choose from: a list of places, or of towns of one name."""
+    pending = turn.slots.get("pending")
+    return _shown(turn) or (isinstance(pending, Mapping) and pending.get("kind") == "which_goal")
+
+
+def _goes(turn: Turn) -> bool:
+    return GO.search(turn.text) is not None and not QUESTION.search(turn.text)
