@@ -33,13 +33,16 @@ NUMBER_EN = (
     rf"\b(?:(?:{_UNDER_1000}|a) thousand(?: (?:and )?{_UNDER_1000})?|{_UNDER_1000}(?: point (?:{_SMALL}|zero))?)\b(?!-[a-z])"
 )
 
+MOST_DIGITS = 15
+"""a longer numeral is no amount anybody means, and no number a float holds exactly"""
+
 _MIXED = re.compile(r"(\d+(?:\.\d+)?|[〇零一二三四五六七八九]+)|([十百千])|([万億])")
 
 
 def parse_number(text: str) -> float | None:
     """The value of a number in folded text; None when it is none."""
     text = text.strip().replace(",", "")
-    if not text:
+    if not text or sum(c.isdigit() for c in text) > MOST_DIGITS:
         return None
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return float(text)
