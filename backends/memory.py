@@ -156,7 +156,8 @@ class SqlMemory:
         memory_only = self._url in ("sqlite://", "sqlite:///:memory:")
         options: dict[str, Any] = {"poolclass": sa.pool.StaticPool} if memory_only else {}
         if self._url.startswith("sqlite"):
-            options["connect_args"] = {"check_same_thread": False, "timeout": self._deadline_s}
+            # Given up before nobody waits any more: what is said not to be saved is not saved afterwards.
+            options["connect_args"] = {"check_same_thread": False, "timeout": 0.75 * self._deadline_s}
         engine = sa.create_engine(self._url, future=True, **options)
         meta = sa.MetaData()
         self._table = sa.Table(
