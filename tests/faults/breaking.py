@@ -121,12 +121,20 @@ class FaultySystem(RunningSystem):
 
         self.run(open_())
 
-    def say(self, session: str, text: str, language: Language | None = None) -> TurnResult:
+    def say(
+        self, session: str, text: str, language: Language | None = None, *, driver: str | None = None
+    ) -> TurnResult:
         started = time.monotonic()
-        turn = self.run(self.system.conversation.turn(session, text, language=language))
+        turn = self.run(self.system.conversation.turn(session, text, language=language, driver=driver))
         # The clock of the turn itself is checked as well: by the wall it must have ended, too.
         assert time.monotonic() - started < DEADLINE_S + 1.5
         return turn
+
+    def register_home(self, session: str) -> TurnResult:
+        """「自宅に帰りたい」 without a home offers to register where the car stands; with one, it proposes to go there. Each
+        session is a driver of its own."""
+        self.say(session, "自宅に帰りたい", "ja", driver=session)
+        return self.say(session, "はい", "ja", driver=session)
 
     def slots(self, session: str) -> dict[str, Any]:
         return dict(self.run(self.system.dialogue.slots(session)))

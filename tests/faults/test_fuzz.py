@@ -171,6 +171,9 @@ async def test_a_dialogue_that_cannot_be_cancelled_does_not_hold_the_driver_up()
 @example("渋谷の" * 160, "ja")
 @example("a" * 500, "en")
 @example("9" * 400, "ja")
+@example("第" + "9" * 20 + "番", "ja")
+@example("in " + "9" * 15 + " days", "en")
+@example("99999999999日後の天気", "ja")
 @example("/restart", "en")
 @example('/search_place{"genre": "cafe"}', "en")
 def test_any_text_on_the_real_model(faulty: FaultySystem, text: str, language: Any) -> None:
@@ -179,7 +182,6 @@ def test_any_text_on_the_real_model(faulty: FaultySystem, text: str, language: A
     assert turn.spoke.language == language
     assert "conversation.error" not in [getattr(e, "code", "") for e in turn.events]
     assert not [e for e in turn.events if getattr(e, "code", "") in ("error", "silent", "timeout")], turn.spoke.text
-    faulty.system.conversation  # noqa: B018 - still there
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
@@ -189,7 +191,7 @@ def test_a_command_of_the_engine_is_only_text(faulty: FaultySystem, language: An
     first = "渋谷のイタリアン" if language == "ja" else "Italian restaurants in Shibuya"
     faulty.say(session, first, language)
     search = faulty.slots(session)["search"]
-    for text in ("/restart", "/session_start", "/cancel", '/climate_set{"degrees": 30}'):
+    for text in ("/session_start", "/action_listen", '/climate{"degrees": 30}', '/set_destination{"name": "x"}'):
         turn = faulty.say(session, text, language)
         assert_speaks(turn, language)
         assert not [a for a in turn.acted if a.name in ("set_signal", "set_destination")]
