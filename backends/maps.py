@@ -397,6 +397,7 @@ _TILE_STAGES: Final = (
 
 def _build_tiles(extract: Path, folder: Path, progress: Callable[[float], None]) -> None:
     """Runs Valhalla's tile builder on the extract. Raises `MapError`."""
+    folder = folder.resolve()
     tiles = folder / "tiles"
     config = valhalla_config(tiles)
     config["mjolnir"]["concurrency"] = os.cpu_count() or 1
@@ -407,21 +408,28 @@ def _build_tiles(extract: Path, folder: Path, progress: Callable[[float], None])
         if _in_japan(extract) and _build_japan(config, config_path, admins, Path(scratch)):
             config["mjolnir"]["admin"] = str(admins)
         config_path.write_text(json.dumps(config), encoding="utf-8")
-        lines = _run("valhalla_build_tiles", ["-c", str(config_path), str(extract.resolve())], progress)
+        lines = _run("valhalla_build_tiles", ["-c", str(config_path), str(extract.resolve())], Path(scratch), progress)
     if not any(tiles.rglob("*.gph")):
         reason = next((line for line in reversed(lines) if "ERROR" in line or "FATAL" in line), "no routable road")
         raise MapError(f"The routing tiles could not be built: {_one_line(reason)}.")
 
 
-def _run(program: str, arguments: list[str], progress: Callable[[float], None] = lambda part: None) -> list[str]:
-    """Runs one of Valhalla's programs; its output's last lines. Raises `MapError` when it fails."""
+def _run(
+    program: str, arguments: list[str], folder: Path, progress: Callable[[float], None] = lambda part: None
+) -> list[str]:
+    """Runs one of Valhalla's programs in `folder`, where it leaves its reports; its output's last lines. Raises `MapError`."""
     import valhalla
 
     binary = Path(valhalla.__file__).parent / "bin" / program
     lines: list[str] = []
     try:
         process = subprocess.Popen(
-            [str(binary), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            [str(binary), *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         )
     except OSError as error:
         raise MapError(f"{program} could not be started: {error.strerror}.") from error
@@ -498,7 +506,7 @@ def _build_japan(config: dict[str, Any], config_path: Path, admins: Path, scratc
         writer.add_relation(Relation(id=1, version=1, members=[("w", 1, "outer")], tags=tags))
     config_path.write_text(json.dumps(config | {"mjolnir": config["mjolnir"] | {"admin": str(admins)}}), "utf-8")
     try:
-        _run("valhalla_build_admins", ["-c", str(config_path), str(border)])
+        _run("valhalla_build_admins", ["-c", str(config_path), str(border)], scratch)
     except MapError:
         return False  # guidance is then as for a country that drives on the right
     return admins.is_file()
