@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from actions import all_skills
 from actions.ground import Focus
 from actions.narrowing import SearchState
+from actions.reading import fresh
 from actions.search import SearchSkill, trip_of
 from actions.skill import Context, Outcome, Skill, Turn
 
@@ -87,13 +89,35 @@ class DenyAction(AnswerSkill):
         return self.answer(turn, "answer.all_right", "done")
 
 
+ONLY_THAT = re.compile(
+    r"いま(の|さっきの)|今の|さっきの|直前|最後の|ひとつ前|一つ前|取り?消|とりけ|なかったこと|"
+    r"\b(that|last|just now|previous|undo|take (it|that) back)\b",
+    re.IGNORECASE,
+)
+"""words that take back one thing"""
+EVERYTHING = re.compile(
+    r"全部|ぜんぶ|すべて|全て|検索|案内|ナビ|ルート|目的地|やめ|もういい|もう大丈夫|最初から|中止|終わり|"
+    r"\b(all|everything|search|guidance|route|destination|never ?mind|forget|stop|start over)\b",
+    re.IGNORECASE,
+)
+"""words that end what is under way"""
+
+
 class CancelAction(AnswerSkill):
-    """Stop what we are doing: the question or the search; guidance only when there is nothing else."""
+    """Stop what we are doing: the question or the search; guidance only when there is nothing else. 「いまのは取り消し」 takes
+    back the last change alone."""
 
     action_name: ClassVar[str] = "action_cancel"
 
     async def perform(self, turn: Turn) -> Outcome:
+        from actions.search import UndoAction, car_came_last, car_undone
+
         state = self.state(turn)
+        one_thing = ONLY_THAT.search(turn.text) and not EVERYTHING.search(turn.text)
+        if one_thing and car_came_last(turn) and (undone := await car_undone(self, turn)) is not None:
+            return undone
+        if one_thing and len(state.history) > 1 and not fresh(turn, "guidance"):
+            return await UndoAction(self.world, self.phrases).perform(turn)
         just_set = turn.slots.get("context") == "done" and turn.slots.get("guidance") and not self.pending(turn)
         if not just_set and (not state.empty or self.pending(turn)):
             reset = SearchState(history=())
@@ -111,8 +135,10 @@ class BackAction(AnswerSkill):
     action_name: ClassVar[str] = "action_back"
 
     async def perform(self, turn: Turn) -> Outcome:
-        from actions.search import UndoAction
+        from actions.search import UndoAction, car_came_last, car_undone
 
+        if car_came_last(turn) and (undone := await car_undone(self, turn)) is not None:
+            return undone
         state = self.state(turn)
         pending = self.pending(turn)
         if pending is not None and pending["kind"] == "set_destination" and len(state.shown) > 1:

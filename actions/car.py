@@ -92,7 +92,8 @@ class Device:
             return spoken > 0
         if self.stages:
             return self.sign * round(100 * spoken / self.stages)
-        return spoken
+        # A whole-number signal refuses "20.0" on the wire; 20 is right for both kinds.
+        return int(spoken) if float(spoken).is_integer() else spoken
 
     def limits(self, spec: SignalSpec) -> tuple[float, float]:
         if self.unit == "switch":

@@ -347,6 +347,9 @@ def _kind(turn: Turn, state: SearchState) -> str | None:
     """The kind of place said. 「駐車場のあるイタリアン」 is no car park, 「食事のできるホテル」 no restaurant: what stands beside it as
     a condition of something else does not count, of several the one under way, else the head of the phrase."""
     kinds = [str(e.value) for e in turn.all("kind")]
+    if kinds and _another_place(turn):
+        # 「そこの近くの駐車場」 is a place of its own, not a wish for the one at hand.
+        return kinds[-1 if turn.language == "ja" else 0]
     others = len(set(kinds)) > 1 or bool(turn.all("genre")) or (turn.intent == "narrow" and state.kind is not None)
     for equipment in ("parking", "charging"):
         # In a new search 「停められる駐車場は」 names what is looked for, twice over.
@@ -360,6 +363,13 @@ def _kind(turn: Turn, state: SearchState) -> str | None:
     return kinds[-1 if turn.language == "ja" else 0]
 
 
+def _another_place(turn: Turn) -> bool:
+    """Whether something near what was offered, or near the destination, is looked for, in a sentence with one kind of place."""
+    where = turn.first("where") or turn.first("where", role="near")
+    one = len({e.value for e in turn.all("kind")}) == 1 and not turn.all("genre")
+    return one and where in (*REFERENCES, "destination") and NEARBY.search(turn.text) is not None
+
+
 def _where(turn: Turn, state: SearchState, kind: str | None) -> str | None:
     """The part of the world a reference means for the search: 「そちらの近く」 does, 「そちらは安いですか」 does not."""
     found = turn.all("where") or turn.all("where", role="near")
@@ -367,7 +377,7 @@ def _where(turn: Turn, state: SearchState, kind: str | None) -> str | None:
         return None
     entity = found[-1]
     where = str(entity.value)
-    new_kind = turn.intent in SEARCH_INTENTS and kind is not None and kind != state.kind
+    new_kind = (turn.intent in SEARCH_INTENTS or _another_place(turn)) and kind is not None and kind != state.kind
     around = turn.text[max(0, entity.start - 9) : entity.end + 4] if entity.end else f"{entity.text} {turn.text}"
     if where in ("along_route", "destination") or new_kind or NEARBY.search(around):
         return where

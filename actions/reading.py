@@ -68,6 +68,13 @@ NEWS_ON = re.compile(
     r"次|つぎ|続き|つづき|ほか|他|もっと|詳し|くわし|\b(next|more|others?|else|continue|go on|details?|read)\b", re.IGNORECASE
 )
 
+RESTORE = re.compile(
+    r"(元|もと|前|さっき)(の\S{0,6})?(に|へ)?戻|取り消|\b(undo|revert|put (it|that) back|change (it|that) back|back to (what|how) it was)\b",
+    re.IGNORECASE,
+)
+QUIET_PAGE = re.compile(r"^\W*(次(の|へ|は)?|つぎ|続き|つづき|もっと|ほかには?|他には?|next|more|go on|continue|others?)\W*$", re.IGNORECASE)
+"""a message that is nothing but the wish to go on"""
+
 _FILLER_JA = re.compile(
     r"えっ?と|あの[ーう]?|その[ーう]?|うー?ん|んー?|まあ|やっぱり?|じゃあ?|では|それなら|なら|そしたら|それと|あと|で、|"
     r"どう(です|なの|なん|だろう|でしょう|な)?|です|ます|でした|だった|ください|下さい|お?願いし?(ます|する)?|頼む|たの(む|みます)|"
@@ -115,6 +122,11 @@ def bare(turn: Turn) -> bool:
     return bool(turn.entities) and left_over(turn) <= (2 if turn.language == "en" else 3)
 
 
+def unsure(turn: Turn) -> bool:
+    """Whether a message was taken for chatter, or for anything with next to no confidence."""
+    return turn.intent in CHATTER or turn.confidence < _GUESS
+
+
 def types(turn: Turn) -> frozenset[str]:
     return frozenset(e.type for e in turn.entities)
 
@@ -124,6 +136,8 @@ def types(turn: Turn) -> frozenset[str]:
 
 def car_once_more(turn: Turn) -> str | None:
     """「もうちょっと下げて」, "a bit more" right after a setting of the car."""
+    if fresh(turn, "last_car", 2) and turn.intent in CHATTER and RESTORE.search(turn.text) and not turn.entities:
+        return "climate"
     if not fresh(turn, "last_car") or turn.intent in ("climate", "audio_volume", "display_control", "audio_source"):
         return None
     rest = types(turn) - {"direction", "level", "degrees", "number", "zone", "feeling", "climate_device"}
@@ -145,9 +159,9 @@ def news_goes_on(turn: Turn) -> str | None:
     points = bool(turn.all("ordinal", "number", "news_topic"))
     if turn.intent in ("next_page", "choose_option", "ask_place", "narrow") and (points or NEWS_ON.search(turn.text)):
         return "ask_news"
-    if turn.intent in CHATTER | {"repeat", "affirm", "audio_track"} and points and bare(turn):
+    if (unsure(turn) or turn.intent in ("repeat", "affirm", "audio_track")) and points and bare(turn):
         return "ask_news"
-    return "ask_news" if turn.intent == "audio_track" and NEWS_ON.search(turn.text) else None
+    return "ask_news" if (unsure(turn) or turn.intent == "audio_track") and QUIET_PAGE.search(turn.text) else None
 
 
 def weather_elsewhere(turn: Turn) -> str | None:
@@ -198,37 +212,81 @@ def one_of_those(turn: Turn) -> str | None:
         return "set_destination"
     if turn.intent in ("search_place", "narrow", "next_page", "repeat", "undo_narrow"):
         return "choose_option" if types(turn) <= {*POINTERS, "number", "where"} else None
-    if turn.intent in CHATTER | {"thanks", "goodbye", "help"} and (bare(turn) or TAKING.search(turn.text)):
-        return "choose_option" if not QUESTION.search(turn.text) or bare(turn) else None
+    if unsure(turn) or turn.intent in CONTROL:
+        likely = _probability(turn, SEARCHING | _GOING) >= _POSSIBLE
+        taken = TAKING.search(turn.text) and not QUESTION.search(turn.text)
+        if bare(turn) or taken or (likely and not QUESTION.search(turn.text)):
+            return "set_destination" if turn.all("ordinal") and _goes(turn) else "choose_option"
     return None
+
+
+def asked_after_all(turn: Turn) -> str | None:
+    """「住所は？」 while a place is being talked about."""
+    if not unsure(turn) or not (turn.slots.get("focus") or _shown(turn)):
+        return None
+    return "ask_place" if types(turn) and types(turn) <= {"attribute", "ordinal", "where", "kind"} and turn.all("attribute") and bare(turn) else None
+
+
+def condition_given_up(turn: Turn) -> str | None:
+    """「カードは使えなくてもいいや」 is no question."""
+    gives_up = turn.all("drop") and not QUESTION.search(turn.text)
+    return "narrow" if turn.intent == "ask_place" and gives_up and _shown(turn) else None
+
+
+def somewhere_near_it(turn: Turn) -> str | None:
+    """「そこの近くに停められる駐車場ある？」 looks for another place; it asks nothing about the one at hand."""
+    kinds = turn.all("kind")
+    if turn.intent not in ("ask_place", "narrow", "choose_option") and not unsure(turn):
+        return None
+    where = turn.first("where") or turn.first("where", role="near")
+    near = where in ("there", "candidate", "destination") and NEARBY.search(turn.text)
+    other = kinds and kinds[-1].value != _kind_under_way(turn)
+    return "search_place" if near and other and not turn.all("ordinal") else None
 
 
 def an_answer_after_all(turn: Turn) -> str | None:
     """Taken for chatter, but it names a condition (and next to nothing else) while a search is on the table, or says the
     yes or no that was asked for."""
-    if turn.intent not in CHATTER:
+    if not unsure(turn):
         return None
     context = turn.slots.get("context")
     said = types(turn)
-    if context in OPEN_CONTEXTS and said and said <= CONDITION_TYPES | {"place_name"} and bare(turn):
-        return "search_place" if context == "asks_place" else "narrow"
+    if context in OPEN_CONTEXTS and said and said <= CONDITION_TYPES | {"place_name"}:
+        if bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE:
+            return "search_place" if context == "asks_place" else "narrow"
     if turn.slots.get("pending") and not said and _plain_length(turn) <= _SHORT[turn.language]:
         for intent in ("affirm", "deny"):
             if turn.ranking.get(intent, 0.0) >= _LIKELY:
                 return intent
+    if _shown(turn) and context in LISTING and not said and QUIET_PAGE.search(turn.text):
+        return "next_page"
     return None
 
 
 RULES: tuple[Callable[[Turn], str | None], ...] = (
-    car_once_more, news_goes_on, weather_elsewhere, destination_corrected, about_a_candidate, one_of_those,
-    an_answer_after_all,
+    car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it, about_a_candidate,
+    one_of_those, asked_after_all, condition_given_up, an_answer_after_all,
 )  # fmt: skip
 
 _GOING = frozenset({"navigate_to", "set_destination", "add_waypoint"})
+_GUESS = 0.3
+"""an intent less probable than this is a guess"""
+_POSSIBLE = 0.25
+"""so probable must it be that a line with a value, taken for chatter, speaks of the search under way"""
 _LIKELY = 0.3
 """a yes or no this probable answers a question, though chatter was likelier"""
 _SHORT: Mapping[str, int] = MappingProxyType({"ja": 14, "en": 28})
 """characters of a message that can be no more than an answer"""
+
+
+def _probability(turn: Turn, intents: frozenset[str]) -> float:
+    return sum(p for intent, p in turn.ranking.items() if intent in intents)
+
+
+def _kind_under_way(turn: Turn) -> str | None:
+    search = turn.slots.get("search")
+    conditions = search.get("conditions") if isinstance(search, Mapping) else None
+    return conditions.get("kind") if isinstance(conditions, Mapping) else None
 
 
 def _plain_length(turn: Turn) -> int:

@@ -29,6 +29,8 @@ SURE = 0.6
 """a name fitting less well than this is not the one said"""
 SAME_PLACE_M = 2_000
 """localities of one name nearer than this are one place"""
+SAME_TOWN_M = 10_000
+"""the same within one municipality"""
 
 
 class RouteSkill(SearchSkill):
@@ -190,7 +192,7 @@ class RouteSkill(SearchSkill):
     def _which_locality(self, turn: Turn, rivals: list[Locality]) -> Outcome:
         choices = [Focus("", spoken_name(r, turn.language), r.position) for r in rivals]
         items = [
-            self.say(turn, "search.which_item", number=n, name=c.name, place=r.city or r.prefecture or "")
+            self.say(turn, "search.which_item", number=n, name=c.name, place=self._local(turn, r.city or r.prefecture or ""))
             for n, (c, r) in enumerate(zip(choices, rivals, strict=True), 1)
         ]
         text = self.say(turn, "search.which", name=choices[0].name, items=join(turn.language, *items))
@@ -206,9 +208,15 @@ def distinct(found: list[Locality]) -> list[Locality]:
     rivals = [first]
     for other in found[1:]:
         same_name = other.name == first.name and other.kind == first.kind
-        if same_name and all(other.position.distance_to(r.position) > SAME_PLACE_M for r in rivals):
+        if same_name and all(_apart(other, r) for r in rivals):
             rivals.append(other)
     return rivals
+
+
+def _apart(a: Locality, b: Locality) -> bool:
+    """A town has no two quarters or stations of one name, but a quarter may be known by two of its points."""
+    distance = a.position.distance_to(b.position)
+    return distance > (SAME_TOWN_M if a.city is not None and a.city == b.city else SAME_PLACE_M)
 
 
 UNCONFIRMED: Mapping[str, Any] = {"pending": {"kind": "destination_set"}}
@@ -234,7 +242,10 @@ class NavigateAction(RouteSkill):
         if isinstance(goal, Outcome):
             return replace(goal, slots={"trip": trip_of(turn) or turn.slots.get("trip"), **goal.slots})
         if goal is not None and not goal.id and _only_broad(turn):
-            return self._whereabouts(turn, goal)
+            landmark = await self._landmark(turn, goal)
+            if landmark is None:
+                return self._whereabouts(turn, goal)
+            goal = landmark
         if goal is not None:
             return unconfirmed(await self.guide(turn, goal))
         if turn.all("place_name", "kind", "genre", "phone_number") or turn.first("feeling"):
@@ -246,6 +257,16 @@ class NavigateAction(RouteSkill):
             self.say(turn, "route.ask_goal"), "asks_place",
             {"pending": {"kind": "ask_goal"}, "trip": trip_of(turn) or turn.slots.get("trip")},
         )  # fmt: skip
+
+    async def _landmark(self, turn: Turn, goal: Focus) -> Focus | None:
+        """The place that bears a quarter's name: to 江の島 one drives, not to its middle."""
+        area = turn.first("area")
+        if area is None or turn.all("city"):
+            return None
+        hits = await self.world.places.find(str(area), near=goal.position, limit=1)
+        place = hits[0].place if hits and hits[0].match == "exact" else None
+        near = place is not None and place.position.distance_to(goal.position) < SAME_TOWN_M
+        return Focus.of(place, wording.name_of(place, turn.language)) if place is not None and near else None
 
     def _whereabouts(self, turn: Turn, goal: Focus) -> Outcome:
         """A town is no address: its centre is offered, and a search there is made easy."""
