@@ -42,7 +42,7 @@ _MIXED = re.compile(r"(\d+(?:\.\d+)?|[〇零一二三四五六七八九]+)|([十
 def parse_number(text: str) -> float | None:
     """The value of a number in folded text; None when it is none."""
     text = text.strip().replace(",", "")
-    if not text or sum(c.isdigit() for c in text) > MOST_DIGITS:
+    if not text or sum(c.isdigit() or c in _DIGITS for c in text) > MOST_DIGITS:
         return None
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return float(text)
