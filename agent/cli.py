@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         handler: Handler = arguments.handler
         return handler(settings, arguments)
     except StartError as error:
-        print(f"concierge: {error}", file=sys.stderr)
+        # One line, whatever the engines put into it.
+        print(f"concierge: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -350,15 +350,17 @@ def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -
     )
 
 
-def join(settings: Settings, simulation: Simulation, dialogue: Dialogue, phrases: Phrases) -> System:
-    """A conversation over a dialogue model and a simulation."""
+def join(
+    settings: Settings, simulation: Simulation, dialogue: Dialogue, phrases: Phrases, safety: Safety | None = None
+) -> System:
+    """A conversation over a dialogue model and a simulation; `safety` None: as in nlu_data."""
     from agent.nlu.functions import function_of
 
     stream = EventStream()
     conversation = Conversation(
         dialogue,
         phrases,
-        load_safety(),
+        safety or load_safety(),
         function_of=function_of,
         clock=simulation.clock,
         stream=stream,
@@ -381,14 +383,15 @@ async def open_system(
 ) -> AsyncIterator[System]:
     """Everything in this process, the dialogue model in a thread of its own. Raises `StartError`."""
     model = training.find_model(settings)
+    # What is quickly read first: a broken file is told before the engine is loaded.
+    phrases, safety = load_phrases(), load_safety()
     state = settings.state / "car.json" if lasting else None
     async with open_simulation(settings, clock=clock, state=state) as simulation:
         addresses = addresses_of(settings, simulation, lasting=lasting)
         dialogue = InThreadDialogue(lambda: open_engine(model, addresses, simulation.clock, alter=alter))
-        phrases = load_phrases()
         await dialogue.start()
         try:
-            yield join(settings, simulation, dialogue, phrases)
+            yield join(settings, simulation, dialogue, phrases, safety)
         finally:
             await dialogue.close()
 

@@ -547,7 +547,7 @@ def main() -> int:
     try:
         asyncio.run(serve(config, announce))
     except StartError as error:
-        announce({"sentence": str(error)})
+        announce({"sentence": str(error), "code": error.code})
         return 1
     except Exception as error:
         log.exception("the dialogue worker cannot start")

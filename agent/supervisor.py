@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 
-from agent.errors import StartError
+from agent.errors import ModelMissing, StartError
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +109,8 @@ class Worker:
         if "port" not in answer:
             await self._end()
             if "sentence" in answer:
-                raise StartError(str(answer["sentence"]))
+                kind = ModelMissing if answer.get("code") == ModelMissing.code else StartError
+                raise kind(str(answer["sentence"]))
             raise StartError(f"The dialogue worker did not start: {answer.get('error')}. Its log: {self._log_file}")
         self._url = f"http://127.0.0.1:{answer['port']}"
 

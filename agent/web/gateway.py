@@ -32,6 +32,7 @@ from agent.composition import (
     announce,
     join,
     load_phrases,
+    load_safety,
     open_simulation,
     tell_clock,
     worker_config,
@@ -256,6 +257,7 @@ class _Connection:
 async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
     """Everything up: simulated car, centre, dialogue workers, page. Raises `StartError`."""
     model = training.find_model(settings)
+    phrases, safety = load_phrases(), load_safety()
     listener = bind(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
@@ -274,7 +276,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         await asyncio.gather(*(worker.start() for worker in workers))
         dialogue = RemoteDialogue(workers, deadline_s=settings.turn_deadline_s, clock=lambda: tell_clock(simulation))
         stack.push_async_callback(dialogue.close)
-        system = join(settings, simulation, dialogue, load_phrases())
+        system = join(settings, simulation, dialogue, phrases, safety)
         system.stream.add_sink(_event_log(settings))
         gateway = Gateway(system, workers)
         runner = web.AppRunner(gateway.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
