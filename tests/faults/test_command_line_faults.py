@@ -150,25 +150,31 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+@pytest.fixture
+def small_checkout(checkout: Path, tmp_path: Path) -> Path:
+    """With little to train on, so that it does not take long."""
+    copy = tmp_path / "checkout"
+    shutil.copytree(checkout, copy)
+    for file in (copy / "nlu_data" / "nlu").rglob("*.yml"):
+        if file.name != "control.yml":
+            file.unlink()
+    return copy
+
+
 @pytest.mark.parametrize(
     ("file", "text", "word"),
     [
         ("nlu/ja/broken.yml", "version: '3.1'\nnlu:\n- intent: x\n  examples: [oh: {", "broken.yml"),
-        ("rules/broken.yml", "version: '3.1'\nrules:\n- rule: x\n  steps:\n  - intent: never_declared\n  - bad", "broken.yml"),
     ],
 )  # fmt: skip
 def test_training_data_that_is_broken(
-    checkout: Path, concierge_home: Path, tmp_path: Path, file: str, text: str, word: str
+    small_checkout: Path, concierge_home: Path, tmp_path: Path, file: str, text: str, word: str
 ) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / "maps").symlink_to(concierge_home / "maps")
-    broken = checkout / "nlu_data" / file
-    broken.write_text(text, encoding="utf-8")
-    try:
-        done = concierge(home=home, cwd=checkout)
-    finally:
-        broken.unlink()
+    (small_checkout / "nlu_data" / file).write_text(text, encoding="utf-8")
+    done = concierge(home=home, cwd=small_checkout)
     assert_refused(_quietly(done), 4, word)
     assert list((home / "models").glob("*")) == []
 
@@ -338,7 +344,9 @@ def test_replay_answers_every_line(faulty_home: Path) -> None:
     assert first[1]["state"]["parking"]
 
 
-@pytest.mark.parametrize("text", ["$(touch {home}/pwned) `id` {0.__class__} \udcff😀\x1b[31m" + "a" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["$(touch {home}/pwned) `id` {0.__class__} \udcff😀\x1b[31m" + "a" * 100_000], ids=["hostile"]
+)
 def test_one_turn_of_anything(faulty_home: Path, text: str) -> None:
     done = concierge("say", "--session", "bad\udcff", "--", text.replace("{home}", str(faulty_home)), home=faulty_home)
     assert done.returncode == 0, done.stderr.decode()
