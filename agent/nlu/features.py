@@ -1,6 +1,6 @@
-"""What the classifier sees of a message: lexical terms, the sentence's meaning (E5), and the context it is said in.
+"""What the classifier sees of a message: lexical terms, the values read in it, its meaning (E5), and the context it is said in.
 
-Three Rasa featurizers that run after the tokenizer, in any combination; each adds sentence features of its own origin.
+Four Rasa featurizers that run after the tokenizer, in any combination; each adds sentence features of its own origin.
 """
 
 from __future__ import annotations
@@ -33,12 +33,17 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from agent.nlu.context import CONTEXT_GROUPS, CONTEXT_KINDS, context_of
 from agent.nlu.terms import char_terms, context_terms, focus, masked, normalized, word_terms
 from agent.nlu.tokenizer import LONGEST_ANALYSED, language_of
+from agent.nlu.values.component import VALUES
 from backends.model import Language
 
 FloatArray = npt.NDArray[np.float32]
 
 PARTS: Final = ("char", "word", "context")
 """kinds of lexical terms, each with a vocabulary and a norm of its own"""
+
+
+NAMED_VALUES: Final = frozenset({"attribute", "where", "drop", "kind"})
+"""value types whose value says what is wanted, not only the type"""
 
 
 def focused(message: Message) -> tuple[str, Language]:
@@ -227,6 +232,91 @@ class ContextFeatures(GraphComponent):  # type: ignore[misc]
                     ([np.float32(1)], ([0], [CONTEXT_KINDS.index(context_of(message.get("metadata")))])),
                     shape=(1, len(CONTEXT_KINDS)),
                 )
+                message.add_features(Features(row, FEATURE_TYPE_SENTENCE, TEXT, self._name))
+        return messages
+
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        self.process(training_data.training_examples)
+        return training_data
+
+
+def value_flags(message: Message) -> set[str]:
+    """What kinds of values were read in the message, alone and beside what the system had just said."""
+    group = CONTEXT_GROUPS[context_of(message.get("metadata"))]
+    values = message.get(VALUES) or ()
+    flags = {f"count:{min(len(values), 3)}"}
+    for value in values:
+        kind, role = value["entity"], value.get("role")
+        flags |= {f"type:{kind}", f"context:{group}:{kind}"}
+        if role:
+            flags.add(f"role:{kind}:{role}")
+        if kind in NAMED_VALUES and isinstance(value["value"], str):
+            flags.add(f"value:{kind}:{value['value']}")
+    return flags
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER, is_trainable=True)
+class ValueFeatures(GraphComponent):  # type: ignore[misc]
+    """Which kinds of values were read in the message: a dropped condition speaks of narrowing in whatever words."""
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        return {
+            "min_df": 5,
+            "weight": 0.6,  # of one flag, beside n-gram parts of length 1
+        }
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        name: str,
+        flags: Sequence[str] = (),
+    ) -> None:
+        self._config = {**self.get_default_config(), **config}
+        self._model_storage = model_storage
+        self._resource = resource
+        self._name = name
+        self._columns = {flag: column for column, flag in enumerate(flags)}
+
+    @classmethod
+    def create(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+    ) -> ValueFeatures:
+        return cls(config, model_storage, resource, execution_context.node_name)
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> ValueFeatures:
+        with model_storage.read_from(resource) as folder:
+            flags = json.loads((folder / "flags.json").read_text(encoding="utf-8"))
+        return cls(config, model_storage, resource, execution_context.node_name, flags)
+
+    def train(self, training_data: TrainingData) -> Resource:
+        counted = Counter(flag for m in training_data.training_examples if m.get(TEXT) for flag in value_flags(m))
+        flags = sorted(flag for flag, count in counted.items() if count >= int(self._config["min_df"]))
+        self._columns = {flag: column for column, flag in enumerate(flags)}
+        with self._model_storage.write_to(self._resource) as folder:
+            (folder / "flags.json").write_text(json.dumps(flags), encoding="utf-8")
+        return self._resource
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        for message in messages:
+            if message.get(TEXT):
+                columns = sorted(self._columns[f] for f in value_flags(message) if f in self._columns)
+                weights = np.full(len(columns), float(self._config["weight"]), dtype=np.float32)
+                row = scipy.sparse.csr_matrix((weights, columns, [0, len(columns)]), shape=(1, len(self._columns)))
                 message.add_features(Features(row, FEATURE_TYPE_SENTENCE, TEXT, self._name))
         return messages
 

@@ -32,6 +32,9 @@ from backends.ports import Gazetteer
 
 logger = logging.getLogger(__name__)
 
+VALUES = "values"
+"""key of a message under which the features find what was read in it"""
+
 
 def data_folder(configured: str | None = None) -> Path:
     """Where generated data lives: the configuration's `data`, $CONCIERGE_HOME, or `.concierge` at the project's root."""
@@ -87,16 +90,24 @@ class ValueExtractor(GraphComponent, EntityExtractorMixin):  # type: ignore[misc
             text = message.get(TEXT) or ""
             if not isinstance(text, str) or text.startswith("/"):
                 continue
-            language = (message.get("metadata") or {}).get("lang")
-            entities = self._values.read(text, language, self._gazetteer)
-            for entity in entities:
-                entity["extractor"] = "ValueExtractor"
+            entities = self._read(message)
+            message.set(VALUES, entities)
             message.set(ENTITIES, [*(message.get(ENTITIES) or []), *entities], add_to_output=True)
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
-        """Training examples keep their own annotations."""
+        """Training examples keep their own annotations; what is read in them serves as features only."""
+        for message in training_data.training_examples:
+            if isinstance(message.get(TEXT), str):
+                message.set(VALUES, self._read(message))
         return training_data
+
+    def _read(self, message: Message) -> list[dict[str, Any]]:
+        metadata = message.get("metadata") or {}
+        entities = self._values.read(message.get(TEXT), metadata.get("language"), self._gazetteer)
+        for entity in entities:
+            entity["extractor"] = "ValueExtractor"
+        return entities
 
 
 def _load_gazetteer(folder: Path) -> Gazetteer | None:
