@@ -239,6 +239,9 @@ class AskWeather(_PlaceSkill):
             return await self.named(turn, self.within_context(keys, earlier))
         if (found := await self.where(turn)) is not None:
             return found
+        if any(tidy(e.value).get("special") == "arrival" for e in turn.all("time")):
+            # "When we get there": wherever the search is, the car is on its way to the destination.
+            return await self.destination()
         context = self.context_keys(turn)
         if held.get("lat") is not None and held.get("basis") == _basis(context):
             kept = {k: str(held[k]) for k in PLACE_KEYS if k in held}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from actions import wording
 from actions.ground import Focus, car_position, opening_moment
-from actions.search import SearchSkill, card
-from actions.skill import Done, Outcome, Skill, Turn, join
+from actions.search import SearchAction, SearchSkill, card
+from actions.skill import Done, Entity, Outcome, Skill, Turn, join
 from backends.errors import BackendError
 from backends.model import Place, PlaceHit, RouteRequest
 
@@ -19,6 +20,13 @@ DEFAULT = ("hours", "address")
 FLAGS = ("cards", "wheelchair", "on_site_restaurant", "child_friendly", "non_smoking", "private_room")
 OLD = timedelta(minutes=30)
 """a vacancy older than this is said with its time as old"""
+WORTHLESS = timedelta(hours=6)
+"""a vacancy older than this says nothing"""
+
+
+def ended(turn: Turn, fact: str) -> str:
+    """A fact as the end of a sentence: 「評価は4.4」 takes です, 「駐車場はありません」 stands as it is."""
+    return fact if turn.language == "en" or fact.endswith(("ます", "ません", "です")) else f"{fact}です"
 
 
 class AskPlaceAction(SearchSkill):
@@ -44,6 +52,13 @@ class AskPlaceAction(SearchSkill):
             return await self._of_all(turn, asked[0])
         if hit is None and len(state.shown) == 1:
             hit = next(iter(await self.candidates(turn, state)), None)
+        if hit is None and focus is not None and turn.first("kind") is not None:
+            # 「着いたところで停められる駐車場は？」 about a station: a place near it is looked for.
+            near = Entity("where", "there", text="near there")
+            kinds = tuple(e for e in turn.entities if e.type == "kind")
+            return await SearchAction(self.world, self.phrases).perform(
+                replace(turn, intent="search_place", entities=(*kinds, near))
+            )
         if hit is None:
             key = "place.only_position" if focus is not None else "place.which"
             name = focus.name if focus is not None else ""
@@ -67,8 +82,8 @@ class AskPlaceAction(SearchSkill):
         facts = [await self.fact(turn, place, a) for a in asked]
         known = [f for f in facts if f is not None]
         unknown = [self.say(turn, f"attribute.{a}") for a, f in zip(asked, facts, strict=True) if f is None]
-        sentences = [self.say(turn, "place.fact", name=name, fact=known[0])] if known else []
-        sentences += [self.say(turn, "place.more", fact=f) for f in known[1:]]
+        sentences = [self.say(turn, "place.fact", name=name, fact=ended(turn, known[0]))] if known else []
+        sentences += [self.say(turn, "place.more", fact=ended(turn, f)) for f in known[1:]]
         if unknown:
             sentences.append(
                 self.say(turn, "place.not_known", what=wording.listed(unknown, turn.language, last="or"), name=name)
@@ -94,7 +109,7 @@ class AskPlaceAction(SearchSkill):
         items = []
         for number, hit in enumerate(await self.candidates(turn, state), 1):
             fact = await self.fact(turn, hit.place, attribute) or self.say(turn, "place.unclear")
-            items.append(self.say(turn, "place.item", number=number, fact=fact))
+            items.append(self.say(turn, "place.item", number=number, fact=ended(turn, fact)))
         return Outcome(
             join(turn.language, *items, self.say(turn, "search.ask_which")),
             "offers_list",
@@ -109,7 +124,7 @@ class AskPlaceAction(SearchSkill):
             case "hours" | "open" | "close" | "closed_day":
                 return await self._hours(turn, place, attribute, now)
             case "address":
-                return place.address and self.say(turn, "fact.address", address=place.address)
+                return place.address and self.say(turn, "fact.address", address=self._address(turn, place))
             case "phone":
                 return place.phone and self.say(turn, "fact.phone", phone=place.phone)
             case "rating":
@@ -119,7 +134,8 @@ class AskPlaceAction(SearchSkill):
             case "parking" | "parking_fee" | "vacancy":
                 return self._parking(turn, place, attribute, now)
             case "station":
-                return place.nearest_station and self.say(turn, "fact.station", station=place.nearest_station)
+                station = place.nearest_station
+                return station and self.say(turn, "fact.station", station=self._local(turn, station))
             case "wifi":
                 return place.wifi and self.say(turn, f"fact.wifi_{place.wifi}")
             case "charging":
@@ -133,6 +149,15 @@ class AskPlaceAction(SearchSkill):
                 value = getattr(place, attribute)
                 return None if value is None else self.say(turn, f"fact.{attribute}_{'yes' if value else 'no'}")
         return None
+
+    def _address(self, turn: Turn, place: Place) -> str:
+        """The address; in English in the order of English, as far as the names are known."""
+        address = place.address or ""
+        if turn.language == "ja":
+            return address
+        rest = address.removeprefix(place.prefecture or "").removeprefix(place.city or "")
+        parts = [rest, *(self._local(turn, name) for name in (place.city, place.prefecture) if name)]
+        return ", ".join(p for p in parts if p) if all(p.isascii() for p in parts) else address
 
     async def _hours(self, turn: Turn, place: Place, attribute: str, now: datetime) -> str | None:
         hours = place.hours
@@ -149,7 +174,8 @@ class AskPlaceAction(SearchSkill):
         rows = hours.week[at.weekday()]
         rest = hours.closes_at(at)
         today = at.date() == now.date()
-        day = self.say(turn, "day.today") if today else self.say(turn, f"weekday.{at.weekday()}")
+        weekday = self.say(turn, f"weekday.{at.weekday()}")
+        day = self.say(turn, "day.today") if today else self.say(turn, "day.on", day=weekday)
         if not rows and rest is None:
             return self.say(turn, "fact.closed_all_day", day=day)
         spans = wording.listed(
@@ -195,10 +221,11 @@ class AskPlaceAction(SearchSkill):
                 said.append(
                     self.say(turn, "fact.parking_walk", distance=wording.distance(parking.distance_m, turn.language))
                 )
-        if attribute != "parking_fee" and parking.vacancy is not None:
-            at = parking.vacancy_at
+        at = parking.vacancy_at
+        known = parking.vacancy is not None and (at is None or now - at < WORTHLESS)
+        if attribute != "parking_fee" and known:
             key = "fact.vacancy" if at is None else "fact.vacancy_at" if now - at < OLD else "fact.vacancy_old"
-            state = self.say(turn, f"detail.vacancy_{parking.vacancy}")
+            state = self.say(turn, f"fact.vacancy_{parking.vacancy}")
             at_text = wording.clock(at.astimezone(now.tzinfo), turn.language) if at else ""
             said.append(self.say(turn, key, state=state, at=at_text))
         return wording.listed(said, turn.language) if said else None

@@ -24,6 +24,7 @@ ACTION_OF: Mapping[str, str] = MappingProxyType(
         "ask_eta": "action_ask_eta", "ask_weather": "action_ask_weather", "ask_news": "action_ask_news",
         "audio_volume": "action_audio_volume", "audio_track": "action_audio_track", "display_control": "action_display",
         "climate": "action_climate", "affirm": "action_affirm", "deny": "action_deny",
+        "nlu_fallback": "action_fallback",
     }
 )  # fmt: skip
 """intents a turn can be read as, and their actions: the same as in nlu_data/rules"""
@@ -65,14 +66,17 @@ LESS_MORE = re.compile(
 )
 """「もうちょっと」 after a setting of the car"""
 NEWS_ON = re.compile(
-    r"次|つぎ|続き|つづき|ほか|他|もっと|詳し|くわし|\b(next|more|others?|else|continue|go on|details?|read)\b", re.IGNORECASE
+    r"次|つぎ|続き|つづき|ほか|他|もっと|詳し|くわし|\b(next|more|others?|else|continue|go on|details?|read)\b",
+    re.IGNORECASE,
 )
 
 RESTORE = re.compile(
     r"(元|もと|前|さっき)(の\S{0,6})?(に|へ)?戻|取り消|\b(undo|revert|put (it|that) back|change (it|that) back|back to (what|how) it was)\b",
     re.IGNORECASE,
 )
-QUIET_PAGE = re.compile(r"^\W*(次(の|へ|は)?|つぎ|続き|つづき|もっと|ほかには?|他には?|next|more|go on|continue|others?)\W*$", re.IGNORECASE)
+QUIET_PAGE = re.compile(
+    r"^\W*(次(の|へ|は)?|つぎ|続き|つづき|もっと|ほかには?|他には?|next|more|go on|continue|others?)\W*$", re.IGNORECASE
+)
 """a message that is nothing but the wish to go on"""
 
 _FILLER_JA = re.compile(
@@ -157,6 +161,9 @@ def news_goes_on(turn: Turn) -> str | None:
     if types(turn) - {"ordinal", "number", "pick", "news_topic", "attribute"}:
         return None
     points = bool(turn.all("ordinal", "number", "news_topic"))
+    if _shown(turn) and TAKING.search(turn.text):
+        # 「で、さっきの寿司屋、二番目にします」: back to the list read before the news.
+        return None
     if turn.intent in ("next_page", "choose_option", "ask_place", "narrow") and (points or NEWS_ON.search(turn.text)):
         return "ask_news"
     if (unsure(turn) or turn.intent in ("repeat", "affirm", "audio_track")) and points and bare(turn):
@@ -169,7 +176,11 @@ def weather_elsewhere(turn: Turn) -> str | None:
     if not fresh(turn, "weather") or turn.intent == "ask_weather":
         return None
     said = types(turn)
-    if not said or said - PLACES - {"time", "open_at", "weather_item", "where", "number"} or "number" == next(iter(said)):
+    if (
+        not said
+        or said - PLACES - {"time", "open_at", "weather_item", "where", "number"}
+        or next(iter(said)) == "number"
+    ):
         return None
     if GO.search(turn.text) or NEARBY.search(turn.text) or not bare(turn):
         return None
@@ -196,7 +207,12 @@ def about_a_candidate(turn: Turn) -> str | None:
     if not numbered:
         return None
     asked = bool(turn.all("attribute"))
-    if turn.intent == "ask_place" and not asked and not QUESTION.search(turn.text) and not types(turn) & CONDITION_TYPES:
+    if (
+        turn.intent == "ask_place"
+        and not asked
+        and not QUESTION.search(turn.text)
+        and not types(turn) & CONDITION_TYPES
+    ):
         return "choose_option"
     if asked and not TAKING.search(turn.text) and not GO.search(turn.text):
         return "ask_place"
@@ -208,7 +224,11 @@ def one_of_those(turn: Turn) -> str | None:
     points = turn.all(*POINTERS)
     if not points or not _listed(turn) or types(turn) & {"attribute", "sort", "time", "kind", "genre", "drop"}:
         return None
-    if turn.intent in ("choose_option", "search_place", "narrow", "navigate_to") and turn.all("ordinal") and _goes(turn):
+    if (
+        turn.intent in ("choose_option", "search_place", "narrow", "navigate_to")
+        and turn.all("ordinal")
+        and _goes(turn)
+    ):
         return "set_destination"
     if turn.intent in ("search_place", "narrow", "next_page", "repeat", "undo_narrow"):
         return "choose_option" if types(turn) <= {*POINTERS, "number", "where"} else None
@@ -224,7 +244,14 @@ def asked_after_all(turn: Turn) -> str | None:
     """「住所は？」 while a place is being talked about."""
     if not unsure(turn) or not (turn.slots.get("focus") or _shown(turn)):
         return None
-    return "ask_place" if types(turn) and types(turn) <= {"attribute", "ordinal", "where", "kind"} and turn.all("attribute") and bare(turn) else None
+    return (
+        "ask_place"
+        if types(turn)
+        and types(turn) <= {"attribute", "ordinal", "where", "kind"}
+        and turn.all("attribute")
+        and bare(turn)
+        else None
+    )
 
 
 def condition_given_up(turn: Turn) -> str | None:
@@ -244,6 +271,34 @@ def somewhere_near_it(turn: Turn) -> str | None:
     return "search_place" if near and other and not turn.all("ordinal") else None
 
 
+def that_place(turn: Turn) -> str | None:
+    """「うん、そこにして」 after a place was offered or set."""
+    pending = turn.slots.get("pending")
+    offered = isinstance(pending, Mapping) and pending.get("kind") in (
+        "set_destination",
+        "destination_set",
+        "add_waypoint",
+    )
+    there = turn.first("where") in ("there", "candidate") and types(turn) == {"where"}
+    taken = offered and there and unsure(turn) and not QUESTION.search(turn.text)
+    return "affirm" if taken and (bare(turn) or TAKING.search(turn.text)) else None
+
+
+def something_on_the_way(turn: Turn) -> str | None:
+    """「途中で給油できるところある？」: a kind of place and where, taken for chatter while guidance or a search is on."""
+    if not unsure(turn) or not turn.all("kind", "genre") or not turn.all("where", *PLACES):
+        return None
+    asks = QUESTION.search(turn.text) or bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE
+    on = turn.slots.get("context") in OPEN_CONTEXTS or fresh(turn, "guidance", 3)
+    return "search_place" if asks and on and types(turn) <= CONDITION_TYPES | PLACES | {"attribute"} else None
+
+
+def not_caught(turn: Turn) -> str | None:
+    """Nothing in particular: it was not caught, which is not the same as something the car cannot do."""
+    nothing = turn.intent in ("out_of_scope", "chitchat") and not turn.entities
+    return "nlu_fallback" if nothing and turn.ranking and max(turn.ranking.values()) < _GUESS else None
+
+
 def an_answer_after_all(turn: Turn) -> str | None:
     """Taken for chatter, but it names a condition (and next to nothing else) while a search is on the table, or says the
     yes or no that was asked for."""
@@ -251,9 +306,9 @@ def an_answer_after_all(turn: Turn) -> str | None:
         return None
     context = turn.slots.get("context")
     said = types(turn)
-    if context in OPEN_CONTEXTS and said and said <= CONDITION_TYPES | {"place_name"}:
-        if bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE:
-            return "search_place" if context == "asks_place" else "narrow"
+    conditions = context in OPEN_CONTEXTS and said and said <= CONDITION_TYPES | {"place_name"}
+    if conditions and (bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE):
+        return "search_place" if context == "asks_place" else "narrow"
     if turn.slots.get("pending") and not said and _plain_length(turn) <= _SHORT[turn.language]:
         for intent in ("affirm", "deny"):
             if turn.ranking.get(intent, 0.0) >= _LIKELY:
@@ -265,7 +320,7 @@ def an_answer_after_all(turn: Turn) -> str | None:
 
 RULES: tuple[Callable[[Turn], str | None], ...] = (
     car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it, about_a_candidate,
-    one_of_those, asked_after_all, condition_given_up, an_answer_after_all,
+    one_of_those, that_place, something_on_the_way, asked_after_all, condition_given_up, an_answer_after_all, not_caught,
 )  # fmt: skip
 
 _GOING = frozenset({"navigate_to", "set_destination", "add_waypoint"})

@@ -192,7 +192,9 @@ class RouteSkill(SearchSkill):
     def _which_locality(self, turn: Turn, rivals: list[Locality]) -> Outcome:
         choices = [Focus("", spoken_name(r, turn.language), r.position) for r in rivals]
         items = [
-            self.say(turn, "search.which_item", number=n, name=c.name, place=self._local(turn, r.city or r.prefecture or ""))
+            self.say(
+                turn, "search.which_item", number=n, name=c.name, place=self._local(turn, r.city or r.prefecture or "")
+            )
             for n, (c, r) in enumerate(zip(choices, rivals, strict=True), 1)
         ]
         text = self.say(turn, "search.which", name=choices[0].name, items=join(turn.language, *items))

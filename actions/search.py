@@ -24,6 +24,7 @@ from actions.narrowing import (
     Operation,
     Reject,
     Replace,
+    Reset,
     SearchState,
     Sort,
     Undo,
@@ -53,6 +54,10 @@ HISTORY_WORDS = re.compile(
 """the wish for destinations set before; understanding has no entity for it"""
 OTHERS = re.compile(r"他に|ほかに|他の|ほかの|別の|次の|\b(others?|else|more|next)\b", re.IGNORECASE)
 """a change of conditions that names none but asks for others is the wish for the next page"""
+START_OVER = re.compile(
+    r"最初から|はじめから|初めから|一から|やり直|白紙|\b(start (over|again|from scratch)|from scratch|new search)\b",
+    re.IGNORECASE,
+)
 SUPERLATIVE = re.compile(
     r"一番|いちばん|1番|最も|もっとも|最寄り|最安|最高|\b(most|best|nearest|closest|cheapest|\w{3,}est)\b",
     re.IGNORECASE,
@@ -243,7 +248,9 @@ class SearchSkill(Skill):
             head = self.say(turn, "search.next_page")
         else:
             key = "search.found_wishes" if wishes else "search.found"
-            head = self.say(turn, key, where=where, what=what, wishes=wishes, count=page.total)
+            head = self.say(
+                turn, key, where=where, what=what, wishes=wishes, count=page.total, s="s" * (page.total != 1)
+            )
         bare = not wishes and "genre" not in state.conditions and state.sort is None and not state.offset
         asks = bare and page.total >= MANY
         tail = self.say(turn, "search.ask_wishes" if asks else "search.ask_which")
@@ -282,7 +289,7 @@ class SearchSkill(Skill):
         return DETAILS_DRIVING if await driving(self.world) else DETAILS_STOPPED
 
     def _details_text(self, turn: Turn, row: Sequence[str]) -> str:
-        return wording.listed(row, turn.language, last="and") if row else self.say(turn, "detail.nothing")
+        return wording.listed(row, turn.language, last="") if row else self.say(turn, "detail.nothing")
 
     def _quick(self, turn: Turn, *ids: str) -> tuple[str, ...]:
         return tuple(self.say(turn, f"quick.{i}") for i in ids)
@@ -439,7 +446,11 @@ def merged(page: PlacePage) -> PlacePage:
         )
         if not twin:
             kept.append(hit)
-    return page if len(kept) == len(page.hits) else replace(page, hits=tuple(kept), total=page.total - len(page.hits) + len(kept))
+    return (
+        page
+        if len(kept) == len(page.hits)
+        else replace(page, hits=tuple(kept), total=page.total - len(page.hits) + len(kept))
+    )
 
 
 def ambiguous(state: SearchState, page: PlacePage) -> bool:
@@ -615,6 +626,11 @@ class NarrowAction(SearchSkill):
         if not operations and (hit := await self.meant(turn, state)) is not None:
             return await self._one(turn, apply(state, [choice(hit)]), hit, (), "", "search.chosen")
         changed = apply(state, operations)
+        if START_OVER.search(turn.text) and turn.first("drop") == "all":
+            return Outcome(
+                self.say(turn, "undo.start"), "asks_slot",
+                self.kept(turn, apply(state, [Reset()]), pending={"kind": "ask_kind"}, trip=None),
+            )  # fmt: skip
         if changed == state and not state.empty and turn.slots.get("context") != "apology":
             # Nothing new was understood in it: the same list again would be no answer.
             key = "narrow.already" if any(e.role is None for e in turn.entities) else "narrow.what"

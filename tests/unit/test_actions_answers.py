@@ -147,11 +147,11 @@ async def test_a_greeting_with_a_journey_in_it_is_remembered() -> None:
         (
             ScheduleAction,
             "申し訳ありません、アラームや予定はこちらでは扱えません。スマートフォンをお使いください。",
-            "Sorry, I cannot handle alarms or calendars. Please use your phone for that.",
+            "Sorry, I cannot set alarms or keep a calendar. Please use your phone for that.",
         ),
         (
             OutOfScopeAction,
-            "それはお手伝いできないことです。目的地探しや天気、音楽、エアコンならお任せください。",
+            "申し訳ありません、それはお手伝いできません。目的地探しや天気、音楽、エアコンならお任せください。",
             "That is outside what I can do. I can find destinations, tell the weather, or set music and climate.",
         ),
         (

@@ -175,7 +175,7 @@ async def test_without_guidance_a_stop_is_the_destination() -> None:
     ("language", "text"),
     [
         ("ja", "東京タワーまであと約4.1キロ、7分で、到着は12時7分ごろです。"),
-        ("en", "4.1 km to Tokyo Tower, 7 minutes, arriving around 12:07 pm."),
+        ("en", "It is 4.1 km to Tokyo Tower, 7 minutes, arriving around 12:07 pm."),
     ],
 )
 async def test_when_do_we_arrive(language: Any, text: str) -> None:

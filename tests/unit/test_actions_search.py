@@ -41,7 +41,7 @@ async def test_the_same_in_english_and_shorter_while_driving() -> None:
     talk = Talk(language="en", car=ParkedCar(speed=40))
     reply = await talk.say(SearchAction, "italian near shibuya station", "search_place", **ITALIAN)
     assert reply.text == (
-        "I found 3 for Italian near Shibuya Station. Number 1, Trattoria Aoyama, 300 m away, rated 4.3. "
+        "For Italian near Shibuya Station, I found 3. Number 1, Trattoria Aoyama, 300 m away, rated 4.3. "
         "Number 2, Pizzeria Dogenzaka, 700 m away, rated 3.9. Number 3, Osteria Shoto, 1.1 km away, closed at the moment. "
         "Note that the place details are demo data. Which would you like?"
     )
@@ -105,7 +105,7 @@ async def test_the_suggestion_in_english() -> None:
     reply = await talk.say(NarrowAction, "cheap with free wifi", "narrow", price="low", wifi="free")
     assert reply.text == (
         "Sorry, I found nothing for Italian near Shibuya Station with low prices and free Wi-Fi. "
-        "Without “free Wi-Fi” I find 1. Shall I drop it?"
+        "Without “free Wi-Fi” there would be 1. Shall I drop it?"
     )
 
 
@@ -300,28 +300,28 @@ async def test_places_out_of_reach_are_said_and_nothing_is_lost() -> None:
     [
         (
             "address",
-            "トラットリア青山は、住所が東京都渋谷区神南1-1-1です。",
+            "トラットリア青山ですが、住所は東京都渋谷区神南1-1-1です。",
             "Trattoria Aoyama: the address is 東京都渋谷区神南1-1-1.",
         ),
-        ("phone", "トラットリア青山は、電話番号が03-5555-0101です。", "Trattoria Aoyama: the number is 03-5555-0101."),
-        ("rating", "トラットリア青山は、評価が5点満点中4.3です。", "Trattoria Aoyama: rated 4.3 out of 5."),
+        ("phone", "トラットリア青山ですが、電話番号は03-5555-0101です。", "Trattoria Aoyama: the phone number is 03-5555-0101."),
+        ("rating", "トラットリア青山ですが、評価は5点満点中4.3です。", "Trattoria Aoyama: it is rated 4.3 out of 5."),
         (
             "close",
-            "トラットリア青山は、営業中で、22時まで、あと10時間です。",
-            "Trattoria Aoyama: open now until 10 pm, 10 hours from now.",
+            "トラットリア青山ですが、営業中で、閉店は22時、あと10時間です。",
+            "Trattoria Aoyama: it is open now and closes at 10 pm, in 10 hours.",
         ),
         (
             "parking_fee",
-            "トラットリア青山は、駐車料金は1時間600円です。",
+            "トラットリア青山ですが、駐車料金は1時間600円です。",
             "Trattoria Aoyama: parking is 600 yen an hour.",
         ),
-        ("vacancy", "トラットリア青山は、11時55分の時点で空車です。", "Trattoria Aoyama: spaces free as of 11:55 am."),
-        ("closed_day", "トラットリア青山は、定休日なしです。", "Trattoria Aoyama: open every day."),
-        ("station", "トラットリア青山は、最寄り駅が渋谷駅です。", "Trattoria Aoyama: the nearest station is 渋谷駅."),
+        ("vacancy", "トラットリア青山ですが、11時55分の時点で空きがあります。", "Trattoria Aoyama: there are free spaces as of 11:55 am."),
+        ("closed_day", "トラットリア青山ですが、定休日はありません。", "Trattoria Aoyama: it is open every day."),
+        ("station", "トラットリア青山ですが、最寄り駅は渋谷駅です。", "Trattoria Aoyama: the nearest station is Shibuya Station."),
         (
             "wifi",
-            "申し訳ありません、トラットリア青山のWi-Fiの有無は分かりません。",
-            "Sorry, I do not know the Wi-Fi of Trattoria Aoyama.",
+            "申し訳ありません、トラットリア青山のWi-Fiについての情報はありません。",
+            "Sorry, I have no information about the Wi-Fi of Trattoria Aoyama.",
         ),
     ],
 )
@@ -340,14 +340,14 @@ async def test_old_vacancy_is_said_to_be_old() -> None:
     reply = await talk.say(
         AskPlaceAction, "宮下公園駐車場は空いてる", "ask_place", place_name="宮下公園駐車場", attribute="vacancy"
     )
-    assert reply.text == "宮下公園駐車場は、少し前の10時の情報では空車です。なお、施設の情報はデモ用です。"
+    assert reply.text == "宮下公園駐車場ですが、少し前の10時の情報では空きがあります。なお、施設の情報はデモ用です。"
 
 
 async def test_a_question_about_the_whole_list() -> None:
     talk = await italian()
     reply = await talk.say(AskPlaceAction, "駐車場はありますか", "ask_place", attribute="parking")
     assert reply.text.startswith(
-        "1番は、駐車料金は1時間600円、11時55分の時点で空車です。2番は、駐車場は無料です。3番は、駐車場なしです。"
+        "1番、駐車料金は1時間600円、11時55分の時点で空きがあります。2番、駐車場は無料です。3番、駐車場はありません。"
     )
     assert (reply.context, talk.slots["pending"]) == ("offers_list", {"kind": "list"})
 
@@ -357,7 +357,7 @@ async def test_closed_today_and_at_a_time() -> None:
     reply = await talk.say(
         AskPlaceAction, "東京タワーは開いてる", "ask_place", place_name="東京タワー", attribute="open"
     )
-    assert reply.text == "東京タワーは、今日はお休みです。なお、施設の情報はデモ用です。"
+    assert reply.text == "東京タワーですが、今日はお休みです。なお、施設の情報はデモ用です。"
     reply = await talk.say(
         AskPlaceAction, "明日の3時は", "ask_place", attribute="open", time={"day_offset": 1, "hour": 15}
     )
