@@ -69,7 +69,7 @@ class RunningSystem:
             self._context = open_system(self._settings, lasting=False, clock=SimulatedClock(self.time))
             self.system = await self._context.__aenter__()
 
-        self.run(open_())
+        self.run(open_(), timeout=300.0)
 
     def stop(self) -> None:
         self.run(self._context.__aexit__(None, None, None))

@@ -114,8 +114,9 @@ def _load_gazetteer(folder: Path) -> Gazetteer | None:
     from backends.gazetteer import JapanGazetteer
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return JapanGazetteer.load(folder)
+        cache = folder / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        return JapanGazetteer.load(cache)
     except (BackendError, OSError) as error:
         # Stations and wards are still read by their suffix; cities and English names are not.
         logger.warning("no gazetteer: %s", error)
