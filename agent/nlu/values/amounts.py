@@ -64,15 +64,27 @@ def _walk_en(match: re.Match[str]) -> Made:
 
 
 def _budget(match: re.Match[str]) -> Made:
-    value = _number(match)
+    value = _number(match, "m") or _number(match)
     if value is None:
         return None
     said = match[0]
-    least = re.search(r"以上|より(?:上|高)|からの?|超え|\b(?:over|more than|at least|from|above)\b", said)
+    least = re.search(
+        r"以上|より(?:上|高)|からの?|超え|\b(?:over|(?<!no )(?<!not )more than|at least|from|above)\b", said
+    )
     currency = match.groupdict().get("cur") or ""
     if re.match(r"\$|dollar|buck|usd", currency):
         value *= 150
     return "budget", {"min_yen" if least else "max_yen": round(value)}, None
+
+
+_LEAST_BARE_YEN = 300
+"""below it a number without a currency is no price: "under five" """
+
+
+def _budget_bare(match: re.Match[str]) -> Made:
+    value = _number(match)
+    year = value is not None and 1900 <= value < 2100 and value % 100
+    return None if value is None or value < _LEAST_BARE_YEN or year else _budget(match)
 
 
 def _counted(entity: str) -> Make:
@@ -90,14 +102,16 @@ def _counted(entity: str) -> Make:
         for words, value in fixed.items():
             if match[0].startswith(words):
                 return entity, value, None
-        number = _number(match)
+        number = 1.0 if match.groupdict().get("a") else _number(match)
         return (entity, int(number), None) if number is not None and 0 < number < 1000 else None
 
     return make
 
 
 def _duration(match: re.Match[str]) -> Made:
-    number = 0.5 if match["n"].startswith("half") else 1.0 if match["n"] in ("a", "an") else _number(match)
+    fixed = {"half": 0.5, "a couple": 2.0, "a few": 3.0}
+    said = match["n"]
+    number = next((v for words, v in fixed.items() if said.startswith(words)), 1.0 if said in ("a", "an") else _number(match))  # fmt: skip
     if number is None:
         return None
     unit = match["unit"]
@@ -150,35 +164,20 @@ def _level(match: re.Match[str]) -> Made:
 
 
 def _ordinal(match: re.Match[str]) -> Made:
-    said = match[0]
-    if re.search(r"最後|末尾|ラスト|らすと|\blast\b|final", said):
-        return "ordinal", -1, None
-    if re.search(r"最初|先頭|前者|はじめ|初め|\bfirst\b|former|1st", said):
-        return "ordinal", 1, None
-    if re.search(r"後者|latter", said):
-        return "ordinal", 2, None
-    if re.search(r"真ん中|middle one", said):
-        return "ordinal", 2, None
-    words = {
-        "second": 2,
-        "third": 3,
-        "fourth": 4,
-        "fifth": 5,
-        "sixth": 6,
-        "seventh": 7,
-        "eighth": 8,
-        "ninth": 9,
-        "tenth": 10,
-    }
-    for word, value in words.items():
-        if re.search(rf"\b{word}\b", said):
-            return "ordinal", value, None
-    kana = {"ひとつ": 1, "ふたつ": 2, "みっつ": 3, "よっつ": 4, "いつつ": 5}
-    for word, value in kana.items():
-        if word in said:
-            return "ordinal", value, None
+    """A place in the list by its word or its number; counted from the end with the group `back`."""
+    if word := re.search(_ORDINAL_WORD, match.groupdict().get("w") or match[0]):
+        return "ordinal", _ORDINALS[word[0]], None
     number = _number(match)
-    return ("ordinal", int(number), None) if number and 1 <= number <= 100 else None
+    if not number or not 1 <= number <= 100:
+        return None
+    return "ordinal", -int(number) if match.groupdict().get("back") else int(number), None
+
+
+_ORDINALS = {
+    "first": 1, "former": 1, "1st": 1, "second": 2, "latter": 2, "middle": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4,
+    "4th": 4, "fifth": 5, "5th": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "last": -1, "final": -1,
+}  # fmt: skip
+_ORDINAL_WORD = re.compile(r"\b(?:" + "|".join(_ORDINALS) + r")\b")
 
 
 _SPOKEN_DIGITS = {
@@ -217,9 +216,8 @@ def _phones(text: str, language: str) -> list[Found]:
 
 
 def _ordinal_en(match: re.Match[str]) -> Made:
-    said = match[0]
     # "number two" counts; "the two" does only with a word of choosing.
-    if match.group("n") and not re.search(r"option|number|choice|no\.?|item", said):
+    if match.groupdict().get("n") and not re.search(r"option|number|choice|no\.?|item", match[0]):
         return None
     return _ordinal(match)
 
@@ -227,18 +225,27 @@ def _ordinal_en(match: re.Match[str]) -> Made:
 def _rating(match: re.Match[str]) -> Made:
     number = _number(match)
     digit = match.groupdict().get("d")
-    if number is None or number > 5:
+    if number is None:
         return None
-    return "rating_min", whole(float(f"{int(number)}.{digit}") if digit else number), None
+    if digit:
+        number = float(f"{int(number)}.{digit}")
+    elif match.groupdict().get("half"):
+        number += 0.5
+    return ("rating_min", whole(number), None) if number <= 5 else None
 
 
 def _rating_said(match: re.Match[str]) -> Made:
     """ "at least 4" is a rating only with its word."""
-    return _rating(match) if re.search(r"star|rat", match[0]) else None
+    return _rating(match) if _RATED.search(match[0]) else None
 
 
 def _rating_beside(match: re.Match[str]) -> Made:
-    return _rating(match) if re.search(r"star|rat", match.string) else None
+    """ "four or higher" is a rating beside its word, "4.2 or higher" by itself."""
+    return _rating(match) if _RATED.search(match.string) or "." in match["n"] else None
+
+
+_RATED = re.compile(r"\b(?:stars?|rated?|ratings?|reviews?|score)\b")
+_STARS = r"(?:[0-5](?:\.\d)?|(?:one|two|three|four|five)(?: and a half| point (?:one|two|three|four|five|six|seven|eight|nine))?)"
 
 
 def _degrees_said(match: re.Match[str]) -> Made:
@@ -265,6 +272,7 @@ _MAKERS: dict[str, dict[str, Make]] = {
 }
 _COMMON: dict[str, Make] = {
     "budget": _budget,
+    "budget_bare": _budget_bare,
     "people": _counted("people"),
     "nights": _counted("nights"),
     "duration": _duration,
@@ -278,19 +286,28 @@ _COMMON: dict[str, Make] = {
 }
 
 
-class Amounts:
-    """Finds amounts in folded text by the rules of `amounts.yml`."""
+def _expanded(pattern: str, macros: Mapping[str, str]) -> str:
+    """The pattern with its macros written out; macros may use others."""
+    while "{" in (shorter := re.sub(r"\{([a-z]+)\}", lambda m: macros[m[1]], pattern)) and shorter != pattern:
+        pattern = shorter
+    return shorter
 
-    def __init__(self, table: Mapping[str, Any]) -> None:
+
+class Amounts:
+    """Finds amounts and choices in folded text by the rules of `amounts.yml` and `choices.yml`."""
+
+    def __init__(self, *tables: Mapping[str, Any]) -> None:
         self._rules: dict[str, list[tuple[re.Pattern[str], Make | None, str, Any, int]]] = {"ja": [], "en": []}
         for language, number in (("ja", NUMBER_JA), ("en", NUMBER_EN)):
             makers = {**_COMMON, **_MAKERS[language]}
-            for rule in table[language]:
-                pattern = re.compile(fold_kana(rule["pattern"].replace("{number}", number)))
-                make = makers[rule["make"]] if "make" in rule else None
-                self._rules[language].append(
-                    (pattern, make, rule.get("entity", ""), rule.get("value"), rule["priority"])
-                )
+            for table in tables:
+                macros = {"number": f"(?:{number})", "stars": _STARS, **table.get("macros", {}).get(language, {})}
+                for rule in table[language]:
+                    pattern = re.compile(fold_kana(_expanded(rule["pattern"], macros)))
+                    make = makers[rule["make"]] if "make" in rule else None
+                    self._rules[language].append(
+                        (pattern, make, rule.get("entity", ""), rule.get("value"), rule["priority"])
+                    )
         self._bare = {"ja": re.compile(NUMBER_JA), "en": re.compile(NUMBER_EN)}
 
     def find(self, text: str, language: str) -> list[Found]:

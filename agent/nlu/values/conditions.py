@@ -265,6 +265,15 @@ class Conditions:
                         bound_drop = True
                     continue
                 bound_drop = True
+                if (
+                    language == "en"
+                    and cue.kind == "drop"
+                    and mention.found
+                    and mention.found.entity in ("genre", "place_name")
+                    and _UNWANTED_EN.match(text, cue.start)
+                ):
+                    roles[id(mention.found)] = "exclude"
+                    continue
                 if cue.kind == "replaced" and self._replaced_by(mentions, mention, cue):
                     if mention.found:
                         removed.add(id(mention.found))
@@ -428,12 +437,17 @@ class Conditions:
         place = nearest.found is not None and nearest.found.entity == "kind" and len(after) > 1
         if place and _OF_PLACE_EN.fullmatch(text[nearest.end : after[1].start]):
             nearest = after[1]
-        chosen = [nearest, *(m for m in live if m is not nearest and (m.start, m.end) == (nearest.start, nearest.end))]
+        alone = [nearest, *(m for m in live if m is not nearest and (m.start, m.end) == (nearest.start, nearest.end))]
+        chosen, joints = list(alone), ""
         index = live.index(nearest)
-        while index + 1 < len(live) and join.fullmatch(text[live[index].end : live[index + 1].start]):
+        while index + 1 < len(live) and join.fullmatch(joint := text[live[index].end : live[index + 1].start]):
             index += 1
+            joints += joint
             if live[index] not in chosen:
                 chosen.append(live[index])
+        if cue.kind != "drop" and "," in joints and not re.search(r"\b(?:or|nor|and)\b", joints):
+            # "not Wi-Fi, parking": the second is what is wished instead.
+            return alone
         return chosen
 
     def _blocks(self, gap: str, language: str) -> bool:
@@ -452,11 +466,14 @@ class Conditions:
             if (mention.start, mention.end) == (old.start, old.end):
                 continue
             same = mention.found.entity == old.found.entity or {mention.found.entity, old.found.entity} <= _PLACES
-            if same and mention.found.value != old.found.value:
+            if same and (mention.found.value != old.found.value or old.found.entity == "kind"):
+                return True
+            if old.found.entity == "kind" and mention.found.entity == "genre":
                 return True
         return False
 
 
+_UNWANTED_EN = re.compile(r"(?:i |we )?(?:do not|don'?t) (?:really |actually )?(?:want|like|fancy|feel like)")
 _OF_PLACE_EN = re.compile(r" (?:to have|that has|with|having|to offer|to be|to come with)(?: an?| the| its)? ")
 _CONCEDED_EN = re.compile(
     r"\b(?:(?:don'?t|do not|wouldn'?t) mind|happy to|willing to|(?:ok|okay|fine|good) with|can|could|prepared to)(?: have to| having to)? $"
@@ -488,7 +505,7 @@ _UNBOUND = {
     },
     "en": {
         "all": re.compile(r"\b(?:(?:reset|clear|drop|remove|forget|ignore) (?:all|everything|all of (?:it|them)|the filters?|all (?:the )?(?:filters|conditions))|start (?:over|again|afresh|from scratch)|no (?:conditions|filters|preferences?|requirements) at all)\b"),
-        "genre": re.compile(r"\b(?:anything(?: at all)?(?: is|'s| would be| will)? (?:fine|ok|okay|good|goes|works|do)|i(?:'ll| will) eat anything|i'?m not picky|any (?:food|cuisine|genre|kind) (?:is|will|works|would))\b"),
+        "genre": re.compile(r"\b(?:anything(?: at all)?(?:(?: is|'s| would be| will be| sounds) (?:fine|ok|okay|good)| goes| works| will do|'ll do)|i(?:'ll| will) eat anything|i'?m not picky|any (?:food|cuisine|genre|kind) (?:is|will|works|would))\b"),
         "area": re.compile(r"\b(?:anywhere(?: at all)?(?: is|'s| would be| will be)? (?:fine|ok|okay|good|works|do|else is fine)|any (?:area|district|neighbou?rhood|location|part of town|part of the city|place) (?:is|will|works|would)|(?:it )?doesn'?t matter where|(?:don'?t|do not) (?:care|mind) where)\b"),
     },
 }  # fmt: skip

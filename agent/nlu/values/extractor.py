@@ -11,10 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from agent.nlu.values import choices
 from agent.nlu.values.amounts import Amounts
 from agent.nlu.values.conditions import Conditions
 from agent.nlu.values.folding import Folded, fold, fold_kana, language_of
 from agent.nlu.values.inventory import Inventory, InventoryError, load_inventory, read_yaml
+from agent.nlu.values.jobs import Jobs
 from agent.nlu.values.lexicon import Lexicon
 from agent.nlu.values.model import Found, resolve
 from agent.nlu.values.names import Names
@@ -30,11 +32,11 @@ DEFAULT_FOLDER = Path(__file__).resolve().parents[3] / "nlu_data" / "inventories
 
 _OPEN_JA = re.compile(
     fold_kana(
-        r"(?:頃|ごろ)?(?:に|で|も|でも|まで|以降も|は|から|とか|以降|過ぎても|すぎても)?(?:まだ|ちゃんと)?(?:、)?(?:開い|あい|空い|営業|やって|オープン|利用でき|入れる|入れ|食べられ|食べれ)(?:て(?:い)?(?:る|そう|た|ない)|し(?:て(?:い)?(?:る|た)|中)|る|中)?"
+        r"(?:頃|ごろ)?(?:に|で|も|でも|まで|以降も|は|から|とか|以降|過ぎても|すぎても|ても|まででも)?(?:まだ|ちゃんと)?(?:、)?(?:開い|あい|空い|営業|やって|オープン|利用でき|入れる|入れ|食べられ|食べれ)(?:て(?:い)?(?:る|そう|た|ない)|し(?:て(?:い)?(?:る|た)|中)|る|中)?"
     )
 )
 _OPEN_EN_BEFORE = re.compile(
-    r"\b(?:open|opened|opens|serving|stays? open|still open|be open|closes? after|not closed)(?: (?:at|on|until|till|past|after|from|by|for|around|as late as|this|during|it))*(?: the)? *$"
+    r"\b(?:open|opened|opens|serving|stays? open|still open|be open|closes? after|not closed)(?: (?:at|on|until|till|past|after|from|by|for|around|about|as late as|this|during|it))*(?: the)? *$"
 )
 _OPEN_EN_AFTER = re.compile(r" *(?:is|are)? *(?:hours )?open\b")
 _FIXED_OPEN = {
@@ -77,15 +79,14 @@ _KIND_EN = re.compile(
 _COND_EN = re.compile(
     r"(?:with|has|have|having|offers?|offering|include|includes|including|where|and|plus|also|provides?|must have|that's got|got|of|without|also|there(?:'s| is|s)|free|want|need|like|is|be|or)(?: (?:its|their|own|a|some|any|free|paid|customer|good|enough|an|on-site|onsite|on site|the|place to|ample|plenty of|lots of|complimentary|available|to have|at least))*$"
 )
-_HAS_AFTER_JA = re.compile(
-    fold_kana(
-        r"(?:の|が|も)?(?:ある|あった|あります|あって|有る|使え(?:る)?|利用できる|付いて(?:い)?る|付き|できる)(?:って|と)?(?:言って(?:い|まし)?た|いって(?:い)?た|聞いた|書いて(?:い)?た|話して(?:い)?た|の|という|仰って(?:い)?た|おっしゃって(?:い)?た)?(?:ほう|方(?!が(?:い|良|よ))|やつ|の(?=に|で|を|が|にし))"
-    )
-)
-_HAS_BEFORE_EN = re.compile(
-    r"\b(?:the )?(?:one|option|place|restaurant|hotel|shop|choice)s? (?:that |which )?(?:with|has|had|having|have|you said (?:has|had)|offers?|offering|you mentioned with|that's got|said to have|accepts?|takes?)(?: (?:a|the|free|its own|some|own|on-site))*(?: |$)$"
-)
 _FALSE_THERE = re.compile(r"(?:\b(?:is|are|was|were|isn't|aren't|would|will|hi|hello|hey|if) |^)$")
+_SPOT_JA = re.compile(fold_kana(r"る?(?:ところ|とこ|所|場所|スペース)(?!は|も)"))
+_CAR_PARK_JA = re.compile(fold_kana(r"(?:コイン|時間貸し?|立体|月極)(?:パーキング|駐車場)|駐車したい"))
+_WISH_JA = re.compile(
+    fold_kana(r"(?:め)?(?:し)?(?:たい|よう|とき(?:たい)?|ておきたい|られるとこ(?:ろ)?(?:ある|ない|探|どこ))")
+)
+_INSTEAD_JA = re.compile(fold_kana(r"(?:じゃ|では|で)なく(?:て)?、?$"))
+_NEARBY_EN = re.compile(r"^ (?:near|close|around|round|at|in|by|here|nearby|anywhere|somewhere)\b")
 _ASKED = {"parking": "parking", "wifi": "wifi", "cards": "cards", "wheelchair": "wheelchair", "charging": "charging", "on_site_restaurant": "on_site_restaurant", "vacancy": "vacancy"}  # fmt: skip
 _ASKED_JA = re.compile(
     fold_kana(
@@ -105,7 +106,8 @@ class ValueReader:
         self.inventory: Inventory = load_inventory(folder)
         self.conditions = Conditions(read_yaml(folder / "conditions.yml"))
         self.names = Names(read_yaml(folder / "names.yml"))
-        self.amounts = Amounts(read_yaml(folder / "amounts.yml"))
+        self.amounts = Amounts(read_yaml(folder / "amounts.yml"), read_yaml(folder / "choices.yml"))
+        self.jobs = Jobs(read_yaml(folder / "jobs.yml"))
         self.tokens = Tokens()
         closed = read_yaml(folder / "closed.yml")
         if not isinstance(closed, dict):
@@ -165,6 +167,10 @@ class ValueReader:
         names = [n for n in resolve(names) if not self._explained(n, values)]
         first = resolve([*names, *values, *[f for f in localities if f not in values]])
         first = [f for f in first if f in names or f in values]
+        # "a bed for the night" is a place, its night no time.
+        first = [
+            f for f in first if f.entity != "time" or not any(p.start <= f.start and f.end <= p.end for p in places)
+        ]
         rest = [f for f in resolve([*places]) if not any(f.overlaps(k) and not _coexist(f, k) for k in first)]
         fees = [f for f in fees if not any(n.overlaps(f) for n in names)]
         kinds = [k for k in kinds if not any(n.overlaps(k) for n in names)]
@@ -172,24 +178,27 @@ class ValueReader:
         judged_in = [*first, *rest, *kinds, *fees]
         topics = [t for t in topics if not any(n.start < t[1] and t[0] < n.end for n in names)]
         judged = self.conditions.judge(folded, language, judged_in, topics)
-        judged = self._choose(folded.text, language, judged)
-        closed = self._closed_words(folded, check, judged)
+        judged = choices.has_picks(folded.text, language, judged)
+        closed = self._closed_words(folded, check, tokens, judged)
         judged = _settle_with_closed(judged, closed)
         numbers = [
             n for n in self.amounts.bare_numbers(folded.text, language)
-            if not any(n.overlaps(k) for k in [*judged, *closed])
+            if not any(n.overlaps(k) for k in [*judged, *closed]) and not _pronoun(folded.text, n)
         ]  # fmt: skip
         everything = [*judged, *closed, *numbers, *_asked(folded.text, language, judged, closed)]
+        everything = choices.settle(folded.text, language, everything)
         return sorted(everything, key=lambda f: (f.start, f.end, f.entity, str(f.value)))
 
     def _open(self, text: str, language: str, times: list[Found]) -> list[Found]:
         result: list[Found] = []
         fixed: list[Found] = []
+        starts = {f.start for f in times if {"hour", "weekday", "part_of_day"} & set(f.value)}
         said = {f.end for f in times if {"hour", "weekday", "part_of_day", "until", "special"} & set(f.value)}
         for pattern, value in _FIXED_OPEN[language]:
             for m in pattern.finditer(text):
-                # 「夜10時に開いている店」 is open at ten, not now.
-                if not any(end <= m.start() <= end + 3 for end in said):
+                # 「夜10時に開いている店」, "still open at ten" is open at ten, not now.
+                later = language == "en" and value == "now" and any(0 <= start - m.end() <= 7 for start in starts)
+                if not later and not any(end <= m.start() <= end + 3 for end in said):
                     fixed.append(Found(m.start(), m.end(), "open_at", value, priority=6))
         fixed = resolve(fixed)
         for found in times:
@@ -226,11 +235,21 @@ class ValueReader:
             if fee.entity != "parking" or fee.value == "none":
                 kept.append(fee)
                 continue
-            before, after = text[: fee.start], text[fee.end :]
+            before, end = text[: fee.start], fee.end
             here = wanted = False
             if language == "ja":
-                condition = bool(_COND_AFTER_JA.match(after)) or text[fee.start : fee.end].startswith("駐車でき")
-                wanted = bool(_KIND_AFTER_JA.match(after)) and not text[fee.start : fee.end].endswith(("無料", "ただ"))
+                spot = _SPOT_JA.match(text, end)
+                end = spot.end() if spot else end
+                after = text[end:]
+                said = text[fee.start : end]
+                itself = _CAR_PARK_JA.search(before[-5:] + said)
+                condition = bool(_COND_AFTER_JA.match(after) or _INSTEAD_JA.search(before)) or said.startswith(
+                    "駐車でき"
+                )
+                wanted = bool(_KIND_AFTER_JA.match(after)) and not said.endswith(("無料", "ただ"))
+                if (_WISH_JA.match(after) or itself) and not others:
+                    # 「車を停めたい」, 「コインパーキングある？」: what is looked for is the car park.
+                    condition, wanted = False, True
                 here = bool(_KIND_BEFORE_JA.search(before))
                 kind = (wanted and not condition) or (
                     here
@@ -244,11 +263,24 @@ class ValueReader:
                 noun = re.search(
                     r"lot|garage|car ?park|place to park|somewhere to park|spot|space", text[fee.start : fee.end]
                 )
-                condition = bool(_COND_EN.search(before)) and not (
-                    noun and re.search(r"(?:need|want|like|there(?:'s| is))(?: \w+)*$", before)
+                after = text[end:]
+                condition = bool(_COND_EN.search(before.rstrip())) and not (
+                    (noun or _NEARBY_EN.match(after))
+                    and re.search(
+                        r"(?:need|want|like|there(?:'s| is)|is there|are there|got)(?: (?!with\b|has\b|have\b|having\b|that\b|where\b|needs?\b)\w+)*$",
+                        before.rstrip(),
+                    )
+                    and (not re.search(r"is there|are there|got", before) or _NEARBY_EN.match(after))
                 )
-                wanted = bool(_KIND_EN.search(before)) or bool(
-                    noun and re.match(r"^(?: near| close| around| at| in|$|[.?!]| please)", after)
+                looked = re.search(r"\b(?:is|are) there(?: any| some| a)?$", before.rstrip()) and _NEARBY_EN.match(
+                    after
+                )
+                wanted = (
+                    bool(_KIND_EN.search(before.rstrip()))
+                    or bool(looked)
+                    or bool(
+                        noun and re.match(r"^(?: near| close| around| round| at| in| by| here|$|[.?!]| please)", after)
+                    )
                 )
                 kind = (wanted and not condition) or (
                     before.strip() in ("", "a", "the", "free", "some", "cheap", "parking")
@@ -257,7 +289,7 @@ class ValueReader:
                         r" (?:is|isn|doesn|and|or|would|please|that|should|must|not|too|as|available|matters|costs?)\b",
                         after,
                     )
-                    and bool(noun or re.match(r"^(?: near| close| around| at| in )", after))
+                    and bool(noun or _NEARBY_EN.match(after))
                 )
             beside = any(
                 (abs(o.start - fee.end) < 12 or abs(fee.start - o.end) < 8)
@@ -265,7 +297,7 @@ class ValueReader:
                 for o in others
             )
             if kind and (not beside or (language == "ja" and here and wanted)):
-                kinds.append(Found(fee.start, fee.end, "kind", "parking", priority=3))
+                kinds.append(Found(fee.start, end, "kind", "parking", priority=3))
                 if fee.value in ("free", "paid"):
                     kept.append(fee)
             else:
@@ -282,60 +314,26 @@ class ValueReader:
             for v in values
         )
 
-    def _choose(self, text: str, language: str, found: list[Found]) -> list[Found]:
-        """「駐車場があるって言ってたほう」, "the one with parking": a choice by what it has, not a condition."""
-        result: list[Found] = []
-        for f in found:
-            key = {"parking": "parking", "wifi": "wifi", "on_site_restaurant": "on_site_restaurant", "private_room": "private_room", "charging": "charging", "wheelchair": "wheelchair", "cards": "cards", "non_smoking": "non_smoking", "child_friendly": "child_friendly", "vacancy": "vacancy"}.get(f.entity)  # fmt: skip
-            if key is not None and f.value is not False and f.value != "none":
-                if language == "ja":
-                    after = _HAS_AFTER_JA.match(text, f.end) or (
-                        re.compile(fold_kana(r"(?:の)?(?:ほう|方(?!が(?:い|良|よ))|やつ)(?:に|で|を)")).match(
-                            text, f.end
-                        )
-                    )
-                    if after:
-                        result.append(
-                            Found(
-                                f.start,
-                                after.end(),
-                                "pick",
-                                {"has": key, **({"value": f.value} if f.value in ("free", "paid") else {})},
-                            )
-                        )
-                        continue
-                else:
-                    before = _HAS_BEFORE_EN.search(text[: f.start])
-                    starts = re.search(
-                        r"\b(?:the )(?:one|option|place)s? (?:that |which )?(?:with|has|takes|accepts)\b",
-                        text[f.start : f.end],
-                    )
-                    if (before and before.group(0).startswith("the ")) or starts:
-                        start = before.start() if before else f.start
-                        result.append(
-                            Found(
-                                start,
-                                f.end,
-                                "pick",
-                                {"has": key, **({"value": f.value} if f.value in ("free", "paid") else {})},
-                            )
-                        )
-                        continue
-            result.append(f)
-        return result
-
-    def _closed_words(self, folded: Folded, check: Any, judged: list[Found]) -> list[Found]:
+    def _closed_words(self, folded: Folded, check: Any, tokens: list[Token], judged: list[Found]) -> list[Found]:
         by_entity: dict[str, list[Found]] = {}
-        for start, end, (entity, value) in self._closed.scan(folded, check):
+        for start, end, (entity, value) in self._closed.scan(folded, check, single=True):
             by_entity.setdefault(entity, []).append(Found(start, end, entity, value, layer=entity))
-        names = [f for f in judged if f.entity in ("place_name", "station", "city", "area")]
         language_en = check is None
+        for f in self.jobs.find(folded, "en" if language_en else "ja", tokens):
+            known = by_entity.setdefault(f.entity, [])
+            if f.entity == "handoff_topic" and f.value == "other" and known:
+                continue
+            if all(k.value != f.value or k.overlaps(f) for k in known):
+                known.append(f)
+        names = [f for f in judged if f.entity in ("place_name", "station", "city", "area")]
         found: list[Found] = []
         for finds in by_entity.values():
             for f in resolve(finds):
                 if any(n.start <= f.start and f.end <= n.end for n in names) and f.entity != "attribute":
                     continue
                 if language_en and f.entity == "direction" and not _is_direction(folded.text, f):
+                    continue
+                if _part_of_another(folded.text, f, judged):
                     continue
                 if (
                     f.entity == "where"
@@ -345,6 +343,44 @@ class ValueReader:
                     continue
                 found.append(f)
         return found
+
+
+_ONE_ALONE = re.compile(r"(?:(?:um|uh|er|okay|ok|yes|yeah|so|well|hmm|maybe|just)[, ]+)*one(?:,? please)?[ .!]*")
+
+
+def _pronoun(text: str, number: Found) -> bool:
+    """ "that one", "one with a view": no number, unless it is the whole answer."""
+    if text[number.start : number.end] != "one" or _ONE_ALONE.fullmatch(text.strip()):
+        return False
+    return not re.search(r"\b(?:up|down|by|to|number|level) $", text[: number.start])
+
+
+_NO_HOME_JA = re.compile(fold_kana(r"(?:その|この|の|ない|今|いま|候補|なか)$"))
+_HOLDERS = frozenset({"price", "genre", "kind", "rating_min", "budget", "distance_max", "sort", "pick", "drop", "wifi", "parking", "ordinal"})  # fmt: skip
+_ANOTHERS_JA = re.compile(fold_kana(r"(?:友達|友人|友|彼氏?|彼女|おばあちゃん|おじいちゃん|祖父|祖母|祖父母|知り合い|同僚|先輩|後輩|妹|弟|兄|姉|さん|ちゃん|くん|君|娘|息子|あいつ|人)の$"))  # fmt: skip
+_WORKPLACE_EN = re.compile(r"(?:^|\b(?:to|at|from|for|near|my|the|around|via|by|past)) ?$")
+_OBLIGED_EN = re.compile(r"\b(?:have|has|need|needs|want|wants|got|able|going|supposed|ought|used|how|how do i) to $")
+
+
+def _part_of_another(text: str, f: Found, judged: list[Found]) -> bool:
+    """Words of a longer find that mean nothing by themselves: "hot" of "hot spring", 「高く」 of 「高くない」, "hours" of "two hours"."""
+    said = text[f.start : f.end]
+    holders = [j for j in judged if j.start <= f.start and f.end <= j.end and j.length > f.length]
+    if f.entity in ("direction", "feeling", "vehicle_item") and any(j.entity in _HOLDERS for j in holders):
+        return True
+    if f.entity == "attribute" and any(j.entity in ("time", "duration") for j in holders):
+        return True
+    if f.entity == "where":
+        if any(j.entity in ("genre", "kind") for j in holders):
+            return True
+        if said == "うち" and _NO_HOME_JA.search(text[: f.start]):
+            return True
+        if said == "家" and _ANOTHERS_JA.search(text[: f.start]):
+            return True
+        if said == "work":
+            before = text[: f.start]
+            return not _WORKPLACE_EN.search(before) or bool(_OBLIGED_EN.search(before))
+    return False
 
 
 _TURNS = re.compile(
@@ -412,6 +448,9 @@ def _coexist(place: Found, other: Found) -> bool:
     )
 
 
+_PARK_VERB_EN = re.compile(
+    r"\b(?:can|could|to|i|we|you|'ll|should|may|might|must|let me|gonna|wanna|please|and) $(?<!next to )(?<!close to )(?<!me to )(?<!us to )(?<!go to )(?<!way to )"
+)
 _FALSE_JA = {
     "soba": re.compile(
         fold_kana(r"^(?:に(?:ある|お|住|い|あっ|は|も)|で(?![すお])|まで|の(?:駐|店|ホテル|カフェ)|へ|から|にいる)")
@@ -507,6 +546,12 @@ def _without_false_words(text: str, places: list[Found], language: str) -> list[
                 continue
             if said in ("parking",):
                 continue
+            if said.endswith("cash") and re.search(
+                r"\b(?:do|will|would|should|did) (?:i|we|you) (?:have to )?$", before
+            ):
+                continue
+            if said == "park" and f.entity == "genre" and _PARK_VERB_EN.search(before):
+                continue
         kept.append(f)
     return kept
 
@@ -541,7 +586,7 @@ def _open_value(value: dict[str, Any]) -> Any:
     return value
 
 
-_OTHER_JOBS = frozenset({"audio_command", "audio_source", "display_command", "weather_item", "news_topic", "route_option", "climate_device", "vehicle_item", "handoff_topic"})  # fmt: skip
+_OTHER_JOBS = frozenset({"audio_command", "audio_source", "display_command", "weather_item", "news_topic", "route_option", "climate_device", "vehicle_item", "handoff_topic", "media_query"})  # fmt: skip
 
 
 def _settle_with_closed(judged: list[Found], closed: list[Found]) -> list[Found]:
@@ -560,6 +605,11 @@ def _settle_with_closed(judged: list[Found], closed: list[Found]) -> list[Found]
             and any(d.entity == "drop" and d.overlaps(f) for d in judged)
         ):
             continue
+        if f.entity == "place_name" and any(c.entity == "media_query" and c.overlaps(f) for c in closed):
+            continue
+        # "is it expensive there?" asks as well.
+        if f.entity == "price" and any(c.entity == "attribute" and c.value == "price" and c.start <= f.start and f.end <= c.end for c in closed):  # fmt: skip
+            continue
         # 「駐車料金はいくら」 asks; it wishes nothing.
         if f.entity == "parking" and f.value == "any" and f.role is None and any(c.overlaps(f) for c in asked_fee):
             continue
@@ -570,7 +620,7 @@ def _settle_with_closed(judged: list[Found], closed: list[Found]) -> list[Found]
 def _entity(folded: Folded, original: str, found: Found) -> Entity:
     start, end = folded.span(found.start, found.end)
     value = found.value
-    if found.entity == "place_name" and value is None:
+    if found.entity in ("place_name", "media_query") and value is None:
         value = original[start:end].strip()
     entity: Entity = {"entity": found.entity, "start": start, "end": end, "value": value}
     if found.role is not None:

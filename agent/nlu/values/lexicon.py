@@ -40,8 +40,11 @@ class Lexicon(Generic[T]):
         for form in forms:
             self.add(form, payload)
 
-    def scan(self, folded: Folded, boundary: Callable[[int, int], bool] | None = None) -> Iterator[tuple[int, int, T]]:
-        """Every form standing as a word in the text: start, end, payload. `boundary` tells Japanese token boundaries."""
+    def scan(
+        self, folded: Folded, boundary: Callable[[int, int], bool] | None = None, *, single: bool = False
+    ) -> Iterator[tuple[int, int, T]]:
+        """Every form standing as a word in the text: start, end, payload. `boundary` tells Japanese token boundaries; with
+        `single` they are enough for one kanji between others (「明日雨降る」)."""
         text = folded.text
         for start in range(len(text)):
             node = self._root.get(text[start])
@@ -49,7 +52,12 @@ class Lexicon(Generic[T]):
             while node is not None:
                 if "" in node:
                     for form, payload in node[""]:
-                        if stands_as_word(folded, start, end, form, boundary):
+                        lone = single and boundary is not None and end - start == 1 and is_kanji(form[0])
+                        if (
+                            boundary(start, end)
+                            if lone and boundary
+                            else stands_as_word(folded, start, end, form, boundary)
+                        ):
                             yield start, end, payload
                 if end >= len(text):
                     break
@@ -83,7 +91,9 @@ def stands_as_word(
             return False
         return not (before and is_katakana(wide[start - 1]))
     if length <= 4 and boundary is not None:
-        return boundary(start, end)
+        # A form that stops inside a verb (「地図に戻」 of 戻して) need only begin a word.
+        stem = length >= 3 and is_kanji(form[-1]) and not all(map(is_kanji, form)) and "ぁ" <= after <= "ん"
+        return boundary(start, start) if stem else boundary(start, end)
     return True
 
 

@@ -11,11 +11,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.nlu.values.folding import Folded, fold_kana, fold_plain, is_kanji, is_katakana
+from agent.nlu.values.lexicon import Lexicon
 from agent.nlu.values.model import Found
 from agent.nlu.values.tokens import Token
 
 _QUOTES = re.compile(r"[「『\"“]([^「」『』\"“”]{2,40})[」』\"”]")
 _NEAR_AFTER = re.compile(fold_kana(r"(?:の)?(?:近く|近辺|近所|周辺|付近|あたり|辺り|そば|界隈|まわり|周り)"))
+_FILLERS_EN = re.compile(r"^(?:(?:um|uh|er|ok|okay|yes|well|so),? )+|,? (?:please|thanks|thank you)[.! ]*$")
+_SKY = frozenset("星風森海空月花雪光夢虹雲鳥石湖")
+"""what a name begins with before の: 「星の…」"""
+_LANDSCAPE = frozenset("森丘里郷杜国湯街村泉庭島谷蔵駅道宿家館塔窓泉王神")
+"""what a name goes on with after の"""
 _INNER = frozenset("・()-&'ー ～〜!！.／/×☆★♪+＆’#@")
 
 
@@ -38,12 +44,26 @@ class Names:
         self._en_stop = frozenset(en["stop"])
         self._en_words = frozenset(en["words"])
         self._en_generic = frozenset(en["generic"])
+        self._brands: Lexicon[None] = Lexicon()
+        for language in ("ja", "en"):
+            self._brands.add_all(table["brands"][language], None)
 
     def find(self, folded: Folded, language: str, tokens: list[Token], taken: list[Found]) -> list[Found]:
         """Names in the text. `taken`: genres, conditions, localities found so far."""
+        brands = self._branded(folded, language, tokens, taken)
         if language == "en":
-            return self._english(folded, tokens, taken)
-        return self._japanese(folded, tokens, taken)
+            return [*brands, *self._english(folded, tokens, taken)]
+        return [*brands, *self._japanese(folded, tokens, taken)]
+
+    def _branded(self, folded: Folded, language: str, tokens: list[Token], taken: list[Found]) -> list[Found]:
+        """Chains and sights everybody calls by name; one that is a genre by the same word stays that."""
+        edges = {t.start for t in tokens} | {t.end for t in tokens}
+        check = None if language == "en" else lambda start, end: start in edges and end in edges
+        return [
+            self._made(folded, start, end, 4)
+            for start, end, _ in self._brands.scan(folded, check)
+            if not any(f.start <= start and end <= f.end for f in taken)
+        ]
 
     # ------------------------------------------------------------------ Japanese
 
@@ -162,6 +182,11 @@ class Names:
         # 「京都の水族館」 is a wish, 「世界の大温泉」「森の謌」 a name: a place on the left never binds.
         if before.place or before.pos == "接尾辞":
             return False
+        if after.surface in _LANDSCAPE and (strong or len(tail) > len(after.surface)) and not self._plain_tail(tail):
+            # 「彫刻の森美術館」 is one name.
+            return True
+        if before.surface in _SKY and not self._plain_tail(tail) and any(tail.endswith(s) for s in self._suffixes):
+            return True
         return (strong and not self._plain_tail(tail)) or (len(before.surface) == 1 and len(tail) <= 3 and before.kanji)
 
     def _plain_tail(self, tail: str) -> bool:
@@ -266,6 +291,8 @@ class Names:
             found.append(self._made(folded, match.start(1), match.end(1), 5))
         asked = self._en_asked.search(text) is not None
         only = [t for t in tokens if t.noun]
+        if (bare := self._bare_place(text, tokens, taken)) is not None and not found:
+            return [bare]
         if not taken and 2 <= len(only) <= 5 and not found:
             # The whole answer is a name: "San Francisco.", "Golden Gate Park please".
             named = [t for t in only if t.surface not in ("please", "thanks")]
@@ -304,6 +331,23 @@ class Names:
             found.append(Found(start, end, "place_name", None, "near" if near else None, 4))
         return found
 
+    def _bare_place(self, text: str, tokens: list[Token], taken: list[Found]) -> Found | None:
+        """The whole message is a name: "odawara castle", "uh the meiji shrine please"."""
+        words = [t for t in tokens if t.noun and t.surface not in ("um", "uh", "er", "please", "thanks", "the", "to", "ok", "okay", "yes", "erm")]  # fmt: skip
+        if not 2 <= len(words) <= 3 or re.search(r"[,.!?](?=.*[a-z])", _FILLERS_EN.sub("", text)):
+            return None
+        head, last = words[:-1], words[-1]
+        if last.surface not in self._en_words or last.surface in ("restaurant", "hotel", "cafe", "café", "coffee", "food", "express", "care", "house", "parking", "bar", "pizza", "burger", "school", "hospital", "supermarket", "drive", "way", "lane"):  # fmt: skip
+            return None
+        plain = any(
+            t.surface in self._en_generic or t.surface in self._en_stop or t.surface in self._en_words or t.surface.isdigit()
+            for t in head
+        )  # fmt: skip
+        known = any(
+            f.start < t.end and t.start < f.end and f.entity not in ("place_name", "city", "area") for f in taken for t in head
+        )  # fmt: skip
+        return None if plain or known else Found(head[0].start, last.end, "place_name", None, priority=6)
+
     def _english_span(
         self, folded: Folded, tokens: list[Token], start: int, taken: list[Found], cue: str
     ) -> tuple[int, int] | None:
@@ -319,6 +363,8 @@ class Names:
             capital = token.surface in ("in", "on", "and", "at", "by") and token.proper
             if token.surface in self._en_stop and not inner and not capital:
                 break
+            if not chosen and token.surface in ("um", "uh", "er", "like", "erm"):
+                continue
             if not chosen and token.surface in ("the", "a", "an", "some", "me", "us", "my", "our", "any"):
                 # "a …" announces a kind of place, "my …" a person or an appointment.
                 if token.surface in ("a", "an", "some", "any", "my", "our") and cue not in ("called", "named"):

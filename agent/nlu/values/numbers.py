@@ -19,7 +19,7 @@ _ONES = {
 _TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _KANA = {
     "ひと": 1, "ふた": 2, "いち": 1, "に": 2, "さん": 3, "よん": 4, "ご": 5, "ろく": 6, "なな": 7, "しち": 7, "はち": 8, "きゅう": 9,
-    "じゅう": 10,
+    "じゅう": 10, "いっ": 1, "ろっ": 6, "はっ": 8, "じゅっ": 10, "みっ": 3, "よっ": 4, "いつ": 5,
 }  # fmt: skip
 
 NUMBER_JA = r"(?:\d+(?:,\d{3})+|\d+(?:\.\d+)?)(?:[十百千万億](?:\d+)?)*|[〇零一二三四五六七八九十百千万億]+(?:点[〇零一二三四五六七八九]+)?"
@@ -27,11 +27,14 @@ _SMALL = "one|two|three|four|five|six|seven|eight|nine"
 _TEEN = "ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen"
 _TY = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
 _UNDER_100 = rf"(?:(?:{_TY})(?:[ -](?:{_SMALL}))?|{_TEEN}|{_SMALL}|zero)"
-_UNDER_1000 = rf"(?:(?:{_SMALL}|a) hundred(?: and)?(?: {_UNDER_100})?|{_UNDER_100})"
+_UNDER_1000 = rf"(?:(?:{_UNDER_100}|a) hundred(?: (?:and )?{_UNDER_100})?|{_UNDER_100})"
+_UNDER_MILLION = rf"(?:(?:{_UNDER_1000}(?: and a half)?|a|half a|a couple of|a few) thousand(?: (?:and )?{_UNDER_1000})?|{_UNDER_1000})"
+_FRACTION = rf" (?:point (?:{_SMALL}|zero|oh)|and a half)"
 NUMBER_EN = (
-    rf"(?:\d+(?:,\d{{3}})+|\d+(?:\.\d+)?)(?: ?(?:thousand|hundred)|k)?\b|"
-    rf"\b(?:(?:{_UNDER_1000}|a) thousand(?: (?:and )?{_UNDER_1000})?|{_UNDER_1000}(?: point (?:{_SMALL}|zero))?)\b(?!-[a-z])"
+    rf"(?:\d+(?:,\d{{3}})+|\d+(?:\.\d+)?)(?: ?(?:million|thousand|hundred)|k)?\b|"
+    rf"\b(?:(?:{_UNDER_1000}(?:{_FRACTION})?|a|half a) million(?: (?:and )?{_UNDER_MILLION})?|(?:{_UNDER_MILLION})(?:{_FRACTION})?)\b(?!-[a-z])"
 )
+"""a number in English as regex: digits with or without `thousand`, or words up to millions, with halves and a decimal"""
 
 MOST_DIGITS = 15
 """a longer numeral is no amount anybody means, and no number a float holds exactly"""
@@ -48,9 +51,8 @@ def parse_number(text: str) -> float | None:
         return float(text)
     if text[0].isascii() and not text[0].isdigit():
         return _english(text)
-    if re.fullmatch(r"\d+(?:\.\d+)? ?(?:thousand|hundred|k)", text):
-        factor = 100 if text.endswith("hundred") else 1000
-        return float(re.match(r"[\d.]+", text)[0]) * factor  # type: ignore[index]
+    if scaled := re.fullmatch(r"(\d+(?:\.\d+)?) ?(million|thousand|hundred|k)", text):
+        return float(scaled[1]) * {"million": 1_000_000, "hundred": 100}.get(scaled[2], 1000)
     if text in _KANA:
         return float(_KANA[text])
     return _japanese(text)
@@ -91,10 +93,20 @@ def _english(text: str) -> float | None:
         left = _english(whole)
         return None if left is None or fraction not in _ONES else left + _ONES[fraction] / 10
     total = current = 0.0
+    text = re.sub(r"\band a half\b", "+half", text)
+    text = re.sub(r"^half a\b", "+half", text)
+    text = re.sub(r"^a couple of\b", "two", text)
+    text = re.sub(r"^a few\b", "three", text)
     for word in re.split(r"[ -]+", text):
         if word == "and":
             continue
-        if word == "hundred":
+        if word == "+half":
+            current += 0.5
+        elif word == "million":
+            total = (total + (current or 1)) * 1_000_000
+            current = 0
+            continue
+        elif word == "hundred":
             current = (current or 1) * 100
         elif word == "thousand":
             total += (current or 1) * 1000

@@ -122,8 +122,21 @@ def find_localities(
     return [_with_role(text, f, language) for f in found]
 
 
+_PLACE_AFTER_JA = re.compile(
+    r"駅|市|区|町|の|で(?!き)|に(?!し)|へ|まで|から|を|は|が|あたり|辺|周|近|方面|、|。|[ !?]|$"
+)
+
+
 def _read(text: str, start: int, end: int, candidates: tuple[Locality, ...], language: str) -> Found | None:
     said = text[start:end]
+    if (
+        language == "ja"
+        and end - start <= 3
+        and re.fullmatch("[ぁ-ん]+", said)
+        and not _PLACE_AFTER_JA.match(text, end)
+    ):
+        # 「なんばしよっと」 is no Namba.
+        return None
     kinds = [c.kind for c in candidates]
     best = candidates[0]
     # The suffix said decides; 「最寄りは小禄」 means the station.
@@ -138,6 +151,11 @@ def _read(text: str, start: int, end: int, candidates: tuple[Locality, ...], lan
         best = next(c for c in candidates if c.kind == "station")
     elif language == "ja" and _AREA_TAIL.match(text, end):
         best = next((c for c in candidates if c.kind in ("ward", "town")), best)
+    elif best.kind == "city" and best.name.endswith("村") and not said.endswith(("村", "village")):
+        # 「上野」 is where the trains stop, not a mountain village of the name.
+        elsewhere = next((c for c in candidates if c.kind == "station" and c.city != best.name), None)
+        if elsewhere is not None:
+            best = next((c for c in candidates if c.kind in ("ward", "town") and c.city == elsewhere.city), elsewhere)
     elif best.kind == "prefecture" and not said.endswith(("都", "道", "府", "県", "prefecture")):
         best = next((c for c in candidates if c.kind == "city"), best)
     elif best.kind == "station" and _FACILITY.search(said):
@@ -193,7 +211,9 @@ def _open_stations(folded: Folded, original: str, tokens: list[Token]) -> list[F
 
 def _open_areas(folded: Folded, original: str, tokens: list[Token], known: list[Found]) -> list[Found]:
     text, found = folded.text, []
-    for match in re.finditer(fold_kana(r"(?:地区|エリア|区(?![内間役民別切画立域民]))"), text):
+    for match in re.finditer(
+        fold_kana(r"(?:地区|(?<!サービス)(?<!パーキング)エリア|区(?![内間役民別切画立域民]))"), text
+    ):
         if any(k.start < match.end() and match.start() < k.end for k in known):
             continue
         start = _nouns_before(text, tokens, match.start())
@@ -211,7 +231,9 @@ def _open_areas(folded: Folded, original: str, tokens: list[Token], known: list[
             continue
         suffix = "区" if match[0] == "区" else ""
         found.append(Found(start, match.end(), "area", name + suffix, priority=4))
-    for match in re.finditer(fold_kana(r"(?:地区|エリア|地域)(?:は|が|を|としては)(?=[一-龯])"), text):
+    for match in re.finditer(
+        fold_kana(r"(?:地区|(?<!サービス)(?<!パーキング)エリア|地域)(?:は|が|を|としては)(?=[一-龯])"), text
+    ):
         end = match.end()
         for token in tokens:
             if token.start == end and token.noun and (token.proper or token.kanji):

@@ -1,8 +1,9 @@
 """Times as said, in Japanese and English → time values.
 
 A time value has any of: `month` 1–12, `day` 1–31, `weekday` 0 (Monday) – 6 (Sunday), `day_offset` (0 today), `week_offset` (0 this week),
-`hour` 0–23, `minute` 0–59, `part_of_day` (morning noon afternoon evening night), `special` (now arrival closing weekend),
-`minutes_from_now`, `until` (a time value). An hour said with its half of the day is 24-hour; 25時 is 1 o'clock of the next day.
+`hour` 0–29, `minute` 0–59, `part_of_day` (a key of `backends.times.PARTS`), `special` (now arrival closing weekend),
+`minutes_from_now`, `until` (a time value). An hour of the afternoon or evening is 24-hour; before one o'clock in the afternoon the part of the
+day stays beside the hour (深夜1時, "3 am"), since seven by itself may be either. 25時 stays 25.
 
 Pieces (a date, a weekday, a part of the day, a clock time) are found one by one and joined where only particles stand between them.
 """
@@ -21,10 +22,11 @@ TimeValue = dict[str, Any]
 _N = r"(\d{1,2}|[〇零一二三四五六七八九十]{1,3})"
 _WEEKDAYS_JA = "月火水木金土日"
 _PARTS_JA = {
-    "未明": "night", "明け方": "morning", "早朝": "morning", "朝一": "morning", "朝イチ": "morning", "朝方": "morning", "朝": "morning",
+    "未明": "dawn", "明け方": "dawn", "早朝": "early_morning", "朝一番": "early_morning", "朝一": "early_morning", "朝いち": "early_morning",
+    "朝方": "early_morning", "朝": "morning",
     "午前中": "morning", "午前": "morning", "お昼": "noon", "昼過ぎ": "afternoon", "昼すぎ": "afternoon", "昼頃": "noon", "昼間": "noon",
-    "昼": "noon", "午後": "afternoon", "夕方": "evening", "夕刻": "evening", "日中": "afternoon", "夜中": "night", "真夜中": "night",
-    "深夜": "night", "夜遅く": "night", "夜": "night", "晩": "night",
+    "昼": "noon", "午後": "afternoon", "夕方": "evening", "夕刻": "evening", "日中": "afternoon", "夜中": "late_night", "真夜中": "late_night",
+    "深夜": "late_night", "夜遅く": "late_night", "夜": "night", "晩": "night",
 }  # fmt: skip
 _DAYS_JA = {
     "今日": 0, "きょう": 0, "本日": 0, "当日": None, "明日": 1, "あした": 1, "あす": 1, "明後日": 2, "あさって": 2, "明明後日": 3, "明々後日": 3,
@@ -95,7 +97,7 @@ _GLUE_JA = re.compile(r"(?:の|に|、|\(|\)|は|[ ・]|ごろの|頃の|\([月�
 _UNTIL_JA = re.compile(r"(?:ごろ|頃|くらい|ぐらい|ころ)?(?:まで(?!に?行|お願|案内|どの|の(?:道|ルート|距離|所要)))")
 _AROUND_JA = re.compile(r"(?:ごろ|頃|くらい|ぐらい|ころ|過ぎ|すぎ)")
 
-_NUM_EN = NUMBER_EN.replace(r"\b(?:(?:", r"(?:(?:", 1)
+_NUM_EN = "(?:" + NUMBER_EN.replace(r"\b(?:(?:", r"(?:(?:", 1) + ")"
 _MONTH_EN = "|".join((*_MONTHS_EN, "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sept", "sep", "oct", "nov", "dec"))
 _ORD_EN = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{_alternatives(_ORDINALS_EN)})"
 _DAYNUM_EN = rf"(?:{_ORD_EN}|\d{{1,2}})(?!\d|:| ?(?:p\.?m|a\.?m)\b)"
@@ -109,15 +111,15 @@ _EN = re.compile(
             r"(?P<slash>(?<![\d/])(?:1[0-2]|0?[1-9])/(?:3[01]|[12]\d|0?[1-9])(?![\d/]))",
             rf"(?P<rel>(?:in|within) (?:about |around |the next )?(?:half an hour|an hour and a half|an? (?:hour|minute|couple of hours)|(?:{_NUM_EN}|a few|a couple of) ?(?:minutes?|mins?|hours?|hrs?)(?: and a half)?)|(?:{_NUM_EN}|an?|half an) (?:minutes?|hours?) from now)",
             rf"(?P<daysafter>in (?:a|{_NUM_EN}|a couple of|a few) (?:days?|weeks?)\b|(?:a|{_NUM_EN}) (?:days?|weeks?) from (?:now|today))",
-            r"(?P<dayafter>the day after tomorrow|day after tomorrow)",
-            r"(?P<tonight>tonight|tonite)",
+            r"(?P<dayafter>the day after tomorrow|day after tomorrow|(?<=and )the day after(?= *(?:[.?!]|$)))",
+            r"(?P<tonight>tonight|tonite|last night)",
             r"(?P<day>today|tomorrow|yesterday|tomorow|tmrw|tomorrow's|today's)",
             r"(?P<weekend>(?:this|next|the|coming|this coming|over the|on the|following)? ?weekend(?:s)?)",
             rf"(?P<weekday>(?:(?:this|next|on|coming|this coming|the following) )?(?:{_alternatives(_WEEKDAY_FORMS_EN)})(?:s|'s)?(?: (?:after next|next week|this week))?)",
             r"(?P<week>(?:this|next|the following|the coming|the week after next) ?week(?: after next)?)",
-            rf"(?P<clock>(?:at |by |around |about |for |until |till |before |after |from )(?P<bare>{_HOUR_EN})(?:(?: ?: ?|[ .])(?P<baremin>[0-5]\d|{_alternatives(_MINUTES_EN)}))?(?P<barehalf>{_AMPM})?(?!\d|[ -]?(?:miles?|km|minutes?|mins?|hours?|stars?|people|persons?|dollars?|yen|percent|degrees?|k\b|meters?|thousand|hundred|star\b|%|kilomet|nights?|guests?|or|adults|of us|days?|weeks?|/))|{_HOUR_EN}(?: ?: ?[0-5]\d)(?:{_AMPM})?|{_HOUR_EN}(?: (?:{_alternatives(_MINUTES_EN)}))?{_AMPM}|(?:half past|quarter past|quarter to|a quarter past|a quarter to|{_NUM_EN} (?:minutes )?(?:past|to)) {_HOUR_EN}(?:{_AMPM})?)",
+            rf"(?P<clock>(?:at |by |around |about |for |until |till |before |after |from |past )(?P<bare>{_HOUR_EN})(?:(?: ?: ?|[ .])(?P<baremin>[0-5]\d|{_alternatives(_MINUTES_EN)}))?(?P<barehalf>{_AMPM})?(?!\d|[ -]?(?:miles?|km|minutes?|mins?|hours?|stars?|people|persons?|dollars?|yen|percent|degrees?|k\b|meters?|thousand|hundred|star\b|%|kilomet|nights?|guests?|or|adults|of us|days?|weeks?|/))|{_HOUR_EN}(?: ?: ?[0-5]\d)(?:{_AMPM})?|{_HOUR_EN}(?: (?:{_alternatives(_MINUTES_EN)}))?{_AMPM}|{_HOUR_EN}(?= (?:in the (?:morning|afternoon|evening)|at night)\b)|(?:half past|half(?= (?:{_alternatives(_HOURS_EN)}))|quarter past|quarter to|a quarter past|a quarter to|{_NUM_EN} (?:minutes )?(?:past|to)) {_HOUR_EN}(?:{_AMPM})?)",
             r"(?P<noonclock>noon|midday|midnight)",
-            r"(?P<part>(?:(?:this|in the|early|late|during the|at|early in the|later this|for|all) )?(?:morning|afternoon|evening|night|lunchtime|lunch time|dinnertime|dinner time|evenings?|nights?)(?! (?:view|mode|club)))",
+            r"(?P<part>(?<!\ba )(?<!\bper )(?:(?:this|in the|early|late|during the|at|early in the|later this|for|all) )?(?:morning|afternoon|evening|night|lunchtime|lunch time|dinnertime|dinner time|evenings?|nights?)(?! (?:view|mode|club)))",
             r"(?P<arrival>(?:when|by the time|the time|once) (?:i|we) (?:arrive|get there|get to|reach|'?ll arrive)|on arrival|at arrival|upon arrival|(?:at )?(?:my|our|the) (?:eta|arrival time|time of arrival|arrival))",
             r"(?P<closing>(?:closing time|they close|it closes|close))(?<=until closing time|.until they close|.until it closes|....until close|till closing time|..till they close|..till it closes|.....till close)",
             r"(?P<now>right now|now|at the moment|currently|at this time|presently|immediately|at present|this minute|right away)",
@@ -161,6 +163,16 @@ def find_times(text: str, language: str) -> list[Found]:
             until = _UNTIL_JA.match(text, end)
             if until and ({"hour", "part_of_day"} & set(value) or value.get("special") == "closing"):
                 value, end = {"until": value}, until.end()
+        before_it = found[-1] if found else None
+        if (
+            before_it
+            and "until" in value
+            and before_it.value.get("hour") is not None
+            and text[before_it.end : start].strip() == "から"
+        ):
+            # 「3時から5時まで」 is one stretch of time.
+            found[-1] = Found(before_it.start, end, "time", {**before_it.value, **value})
+            continue
         found.append(Found(start, end, "time", value))
     return found
 
@@ -175,7 +187,7 @@ def _compatible(one: TimeValue, other: TimeValue) -> bool:
 
 
 def settle(value: TimeValue) -> TimeValue:
-    """An hour is put into its half of the day; hours past midnight go to the next day."""
+    """An hour is put into its half of the day; up to noon its part of the day stays, for `backends.times` to tell seven from nineteen."""
     value = dict(value)
     half = value.pop("_half", None)
     hour = value.get("hour")
@@ -188,21 +200,18 @@ def settle(value: TimeValue) -> TimeValue:
         elif (
             (half is None and part in ("afternoon", "evening") and hour < 12)
             or (half is None and part == "noon" and hour <= 3)
-            or (half is None and part == "night" and (5 <= hour < 12))
+            or (half is None and part in ("night", "late_night") and (5 <= hour < 12))
         ):
             hour += 12
-        elif half is None and part == "night" and hour == 12:
-            hour = 24
-        if hour >= 24:
-            if hour > 30:
-                value.pop("hour")
-                value.pop("minute", None)
-                return value
-            hour -= 24
-            # "12 at night" said of today means the coming midnight; without a date it is only a clock time.
-            value["day_offset"] = value.get("day_offset", 0) + 1
+        if hour > 29:
+            value.pop("hour")
+            value.pop("minute", None)
+            return value
         value["hour"] = hour
-        value.pop("part_of_day", None)
+        if half is not None:
+            part = value["part_of_day"] = half
+        if hour > 12 or (hour == 0 and part not in ("late_night", "night")):
+            value.pop("part_of_day", None)
     return value
 
 
@@ -245,7 +254,7 @@ def _pieces_ja(text: str) -> list[tuple[int, int, TimeValue]]:
         elif kind == "clock":
             value = _clock_ja(said)
         elif kind == "noonclock":
-            value = {"hour": 12} if said == "正午" else {"hour": 0}
+            value = {"hour": 12, "part_of_day": "noon"} if said == "正午" else {"hour": 0}
         elif kind == "dom":
             number = parse_number(said[:-1])
             value = {"day": int(number)} if number and 1 <= number <= 31 else None
@@ -322,7 +331,7 @@ def _pieces_en(text: str) -> list[tuple[int, int, TimeValue]]:
         elif kind == "dayafter":
             value = {"day_offset": 2}
         elif kind == "tonight":
-            value = {"day_offset": 0, "part_of_day": "night"}
+            value = {"day_offset": -1 if said.startswith("last") else 0, "part_of_day": "night"}
         elif kind == "day":
             value = {"day_offset": 0 if "today" in said else -1 if "yesterday" in said else 1}
         elif kind == "weekend":
@@ -339,10 +348,10 @@ def _pieces_en(text: str) -> list[tuple[int, int, TimeValue]]:
             value = {"week_offset": 2 if "after next" in said else 0 if said.startswith("this") else 1}
         elif kind == "clock":
             value = _clock_en(said)
-            lead = re.match(r"(?:at|by|around|about|for|until|till|before|after|from) ", said)
+            lead = re.match(r"(?:at|by|around|about|for|until|till|before|after|from|past) ", said)
             start += lead.end() if lead else 0
         elif kind == "noonclock":
-            value = {"hour": 0 if said == "midnight" else 12}
+            value = {"hour": 0} if said == "midnight" else {"hour": 12, "part_of_day": "noon"}
         elif kind == "part":
             value = _part_en(said)
         elif kind in ("arrival", "closing", "now"):
@@ -403,7 +412,8 @@ def _part_en(said: str) -> TimeValue:
 
 
 def _clock_en(said: str) -> TimeValue | None:
-    said = re.sub(r"^(?:at|by|around|about|for|until|till|before|after|from) ", "", said)
+    said = re.sub(r"^(?:at|by|around|about|for|until|till|before|after|from|past) ", "", said)
+    said = re.sub(rf"^half (?=(?:{_alternatives(_HOURS_EN)})\b)", "half past ", said)
     half = "pm" if re.search(r"p\.? ?m\b", said) else "am" if re.search(r"(?:\d| )a\.? ?m\b", said) else None
     past = re.match(rf"(half|(?:a )?quarter|(?:{_NUM_EN})(?: minutes)?) (past|to) ({_HOUR_EN})", said)
     if past:
@@ -447,7 +457,11 @@ def _relative_en(said: str) -> TimeValue | None:
     if amount is None:
         return None
     factor = 1 if match[2].startswith("min") else 60
-    return {"minutes_from_now": round(amount * factor + (30 if "and a half" in said and factor == 60 else 0))}
+    return {
+        "minutes_from_now": round(
+            amount * factor + (30 if "and a half" in said.replace(match[1], "") and factor == 60 else 0)
+        )
+    }
 
 
 def render(value: TimeValue, language: str) -> str:
@@ -476,7 +490,18 @@ def _words_ja(value: TimeValue) -> list[str]:
         words.append({"now": "今すぐ", "arrival": "到着時", "closing": "閉店", "weekend": "週末"}[special])
     if "part_of_day" in value:
         words.append(
-            {"morning": "朝", "noon": "昼", "afternoon": "午後", "evening": "夕方", "night": "夜"}[value["part_of_day"]]
+            {
+                "morning": "朝",
+                "noon": "昼",
+                "afternoon": "午後",
+                "evening": "夕方",
+                "night": "夜",
+                "late_night": "深夜",
+                "am": "午前",
+                "pm": "午後",
+                "dawn": "明け方",
+                "early_morning": "早朝",
+            }[value["part_of_day"]]
         )
     if "hour" in value:
         words.append(f"{value['hour']}時" + (f"{to_kanji(value['minute'])}分" if value.get("minute") else ""))
@@ -502,9 +527,10 @@ def _words_en(value: TimeValue) -> list[str]:
     if value.get("special") in ("now", "arrival", "closing"):
         words.append({"now": "right now", "arrival": "on arrival", "closing": "closing time"}[value["special"]])
     if "part_of_day" in value:
-        words.append({"morning": "in the morning", "noon": "at lunchtime", "afternoon": "in the afternoon", "evening": "in the evening", "night": "at night"}[value["part_of_day"]])  # fmt: skip
+        words.append({"morning": "in the morning", "noon": "at lunchtime", "afternoon": "in the afternoon", "evening": "in the evening", "night": "at night", "late_night": "at night", "am": "", "pm": ""}[value["part_of_day"]])  # fmt: skip
     if "hour" in value:
         hour, minute = value["hour"], value.get("minute")
+        words = [word for word in words if word]
         words.append(
             f"at {hour % 12 or 12}" + (f":{minute:02d}" if minute else "") + (" p.m." if hour >= 12 else " a.m.")
         )
