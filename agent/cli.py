@@ -140,6 +140,14 @@ def _help(parser: argparse.ArgumentParser) -> int:
     return 2
 
 
+def _deaf() -> None:
+    import signal
+    import threading
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _orderly() -> None:
     """Being asked to end unwinds the stack like Ctrl-C, so that what was started is ended; characters a terminal cannot show
     are no reason to stop."""
@@ -258,7 +266,10 @@ def _up(settings: Settings, _: argparse.Namespace) -> int:
     # Found out before a first start trains for minutes.
     bind(settings).close()
     _prepare(settings)
-    return _run(run(settings))
+    code = _run(run(settings))
+    # A second Ctrl-C while the interpreter goes down would end in a traceback.
+    _deaf()
+    return code
 
 
 def _chat(settings: Settings, arguments: argparse.Namespace) -> int:
