@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from actions import wording
 from actions.ground import Focus, car_position, opening_moment
-from actions.search import SearchAction, SearchSkill, card
-from actions.skill import Done, Entity, Outcome, Skill, Turn, join
+from actions.search import SearchSkill, card
+from actions.skill import Done, Outcome, Skill, Turn, join
 from backends.errors import BackendError
 from backends.model import Place, PlaceHit, RouteRequest
 
@@ -52,13 +51,6 @@ class AskPlaceAction(SearchSkill):
             return await self._of_all(turn, asked[0])
         if hit is None and len(state.shown) == 1:
             hit = next(iter(await self.candidates(turn, state)), None)
-        if hit is None and focus is not None and turn.first("kind") is not None:
-            # 「着いたところで停められる駐車場は？」 about a station: a place near it is looked for.
-            near = Entity("where", "there", text="near there")
-            kinds = tuple(e for e in turn.entities if e.type == "kind")
-            return await SearchAction(self.world, self.phrases).perform(
-                replace(turn, intent="search_place", entities=(*kinds, near))
-            )
         if hit is None:
             key = "place.only_position" if focus is not None else "place.which"
             name = focus.name if focus is not None else ""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from actions.narrowing import NEARBY, OPEN_CONTEXTS, PLACES_OF_WORLD, SIMPLE
-from actions.skill import Turn
+from actions.skill import Entity, Turn
 
 ACTION_OF: Mapping[str, str] = MappingProxyType(
     {
@@ -48,6 +48,17 @@ TAKING = re.compile(
     r"\b(i'?ll (take|have|go)|let'?s (take|go)|go (for|with)|take the|i want|i'?d like|choose|pick)\b",
     re.IGNORECASE,
 )
+ORDER = re.compile(r"順|並べ|ならべ|ソート|\b(sort|order|rank|first|arrange|list)\b", re.IGNORECASE)
+CHOOSING = re.compile(
+    TAKING.pattern + r"|選|えら|決め|(ほう|方|の|ところ|とこ|やつ)(が|で|に|を)(?!き)|停め|行こ|いこ|(ほう|方)$|"
+    r"\b(one|the \w+est|most|least|which)\b",
+    re.IGNORECASE,
+)
+"""with a quality, words that choose one rather than put all in order"""
+ANOTHER = re.compile(
+    r"(ほか|他|別)(の|に(?!も))|違う(とこ|店|の)|\b(something|somewhere|anything|anywhere) else|another one|(any )?others?\b",
+    re.IGNORECASE,
+)
 GO = re.compile(
     r"連れ(て|っ)|つれ(て|っ)|向か|むか(っ|い|お|え)|行(って|きたい|こう|きます|く)|いって|いこう|案内|ナビ|目的地に|走って|"
     r"\b(take (me|us) to|bring (me|us) to|drive|navigate|head|go to|get (me|us) to|guide|directions?|destination)\b",
@@ -56,7 +67,7 @@ GO = re.compile(
 """words that ask to be taken there, not only to choose"""
 CORRECTION = re.compile(
     r"違|ちが|じゃな|ではな|間違|まちが|やっぱ|というか|もとい|じゃなくて|だった|ごめん|訂正|変更|"
-    r"\b(no|not|actually|sorry|wait|hang on|hold on|rather|instead|i mean\w*|it was|correction|make (it|that)|change)\b",
+    r"\b(no|nah|not|(on )?second thoughts?|actually|sorry|wait|hang on|hold on|rather|instead|i mean\w*|it was|correction|make (it|that)|change)\b",
     re.IGNORECASE,
 )
 LESS_MORE = re.compile(
@@ -87,19 +98,24 @@ _FILLER_JA = re.compile(
     r"[ぁ-ん]|[、。！？!?,.ー〜\s]"
 )
 _FILLER_EN = re.compile(
-    r"\b(and|what|what's|how|how's|about|the|a|an|in|at|on|for|to|then|okay|ok|so|um|uh|er|well|please|one|ones|i|i'll|i'd|we|we'll|"
+    r"\b(on second thoughts?|never ?mind|nah|nope|look|try|and|what|what's|how|how's|about|the|a|an|in|at|on|for|to|then|okay|ok|so|um|uh|er|well|please|one|ones|i|i'll|i'd|we|we'll|"
     r"let's|take|go|with|is|it|it's|was|be|of|that|this|there|no|not|actually|sorry|wait|hang|hold|mean|meant|make|like|have|"
     r"want|would|will|number|maybe|just|yes|yeah|right|instead|rather|only|some|with|has|my|me|do|did|you)\b|[^\w]|_",
     re.IGNORECASE,
 )
 
 
+Reading = str | Turn | None
+
+
 def read(turn: Turn) -> Turn:
     """The turn with the intent it is to be answered as; the same turn when understanding had it right."""
     for rule in RULES:
-        intent = rule(turn)
-        if intent is not None:
-            return turn if intent == turn.intent else replace(turn, intent=intent)
+        meant = rule(turn)
+        if isinstance(meant, Turn):
+            return meant
+        if meant is not None:
+            return turn if meant == turn.intent else replace(turn, intent=meant)
     return turn
 
 
@@ -122,8 +138,11 @@ def left_over(turn: Turn) -> int:
 
 
 def bare(turn: Turn) -> bool:
-    """Whether the entities are (nearly) all there is to the message."""
-    return bool(turn.entities) and left_over(turn) <= (2 if turn.language == "en" else 3)
+    """Whether the entities are (nearly) all there is to the message: to the last word when it was taken for chatter and
+    nothing speaks for the search, for 「渋谷は混んでた」 names a place as well."""
+    doubted = turn.intent in CHATTER and _probability(turn, SEARCHING | _GOING) < _HARDLY
+    allowed = 0 if doubted else 2 if turn.language == "en" else 3
+    return bool(turn.entities) and left_over(turn) <= allowed
 
 
 def unsure(turn: Turn) -> bool:
@@ -132,7 +151,8 @@ def unsure(turn: Turn) -> bool:
 
 
 def types(turn: Turn) -> frozenset[str]:
-    return frozenset(e.type for e in turn.entities)
+    """Entity types but those that stand in any sentence ("on", 「入れ」, numerals)."""
+    return frozenset(e.type for e in turn.entities) - {"direction", "level"}
 
 
 # --- rules, most particular first -------------------------------------------------------------------------------------
@@ -144,7 +164,7 @@ def car_once_more(turn: Turn) -> str | None:
         return "climate"
     if not fresh(turn, "last_car") or turn.intent in ("climate", "audio_volume", "display_control", "audio_source"):
         return None
-    rest = types(turn) - {"direction", "level", "degrees", "number", "zone", "feeling", "climate_device"}
+    rest = types(turn) - {"degrees", "number", "zone", "feeling", "climate_device"}
     if rest or not LESS_MORE.search(turn.text) or _plain_length(turn) > _SHORT[turn.language]:
         return None
     rows = turn.slots["last_car"].get("changes")
@@ -222,7 +242,9 @@ def about_a_candidate(turn: Turn) -> str | None:
 def one_of_those(turn: Turn) -> str | None:
     """A number or a quality alone, while a list is on the table, chooses; with a word of going it sets."""
     points = turn.all(*POINTERS)
-    if not points or not _listed(turn) or types(turn) & {"attribute", "sort", "time", "kind", "genre", "drop"}:
+    if not points or not _listed(turn) or types(turn) & {"attribute", "time", "kind", "genre", "drop"}:
+        return None
+    if turn.all("sort") and (ORDER.search(turn.text) or not (turn.all("pick") and CHOOSING.search(turn.text))):
         return None
     if (
         turn.intent in ("choose_option", "search_place", "narrow", "navigate_to")
@@ -231,7 +253,7 @@ def one_of_those(turn: Turn) -> str | None:
     ):
         return "set_destination"
     if turn.intent in ("search_place", "narrow", "next_page", "repeat", "undo_narrow"):
-        return "choose_option" if types(turn) <= {*POINTERS, "number", "where"} else None
+        return "choose_option" if types(turn) <= {*POINTERS, "number", "where", "sort"} else None
     if unsure(turn) or turn.intent in CONTROL:
         likely = _probability(turn, SEARCHING | _GOING) >= _POSSIBLE
         taken = TAKING.search(turn.text) and not QUESTION.search(turn.text)
@@ -260,7 +282,7 @@ def condition_given_up(turn: Turn) -> str | None:
     return "narrow" if turn.intent == "ask_place" and gives_up and _shown(turn) else None
 
 
-def somewhere_near_it(turn: Turn) -> str | None:
+def somewhere_near_it(turn: Turn) -> Reading:
     """「そこの近くに停められる駐車場ある？」 looks for another place; it asks nothing about the one at hand."""
     kinds = turn.all("kind")
     if turn.intent not in ("ask_place", "narrow", "choose_option") and not unsure(turn):
@@ -268,7 +290,19 @@ def somewhere_near_it(turn: Turn) -> str | None:
     where = turn.first("where") or turn.first("where", role="near")
     near = where in ("there", "candidate", "destination") and NEARBY.search(turn.text)
     other = kinds and kinds[-1].value != _kind_under_way(turn)
-    return "search_place" if near and other and not turn.all("ordinal") else None
+    if near and other and not turn.all("ordinal"):
+        return "search_place"
+    focus = turn.slots.get("focus")
+    if (
+        turn.intent == "ask_place"
+        and kinds
+        and isinstance(focus, Mapping)
+        and not focus.get("id")
+        and not types(turn) & PLACES
+    ):
+        # 「着いたところで停められる駐車場は？」 about a station: nothing is known of it, but what lies near it.
+        return replace(turn, intent="search_place", entities=(*kinds, Entity("where", "there", text="near there")))
+    return None
 
 
 def that_place(turn: Turn) -> str | None:
@@ -286,7 +320,8 @@ def that_place(turn: Turn) -> str | None:
 
 def something_on_the_way(turn: Turn) -> str | None:
     """「途中で給油できるところある？」: a kind of place and where, taken for chatter while guidance or a search is on."""
-    if not unsure(turn) or not turn.all("kind", "genre") or not turn.all("where", *PLACES):
+    somewhere = turn.all("where", *PLACES) or NEARBY.search(turn.text)
+    if not unsure(turn) or not turn.all("kind", "genre") or not somewhere:
         return None
     asks = QUESTION.search(turn.text) or bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE
     on = turn.slots.get("context") in OPEN_CONTEXTS or fresh(turn, "guidance", 3)
@@ -313,12 +348,16 @@ def an_answer_after_all(turn: Turn) -> str | None:
         for intent in ("affirm", "deny"):
             if turn.ranking.get(intent, 0.0) >= _LIKELY:
                 return intent
-    if _shown(turn) and context in LISTING and not said and QUIET_PAGE.search(turn.text):
+    if not _shown(turn) or context not in (*LISTING, "offers_one"):
+        return None
+    others = turn.ranking.get("next_page", 0.0)
+    if QUIET_PAGE.search(turn.text) or (others >= _HARDLY and ANOTHER.search(turn.text)):
         return "next_page"
-    return None
+    # 「どれもぱっとしないな」: no value in it, but reading on does no harm.
+    return "next_page" if not said and context in LISTING and others >= _READ_ON else None
 
 
-RULES: tuple[Callable[[Turn], str | None], ...] = (
+RULES: tuple[Callable[[Turn], Reading], ...] = (
     car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it, about_a_candidate,
     one_of_those, that_place, something_on_the_way, asked_after_all, condition_given_up, an_answer_after_all, not_caught,
 )  # fmt: skip
@@ -326,8 +365,10 @@ RULES: tuple[Callable[[Turn], str | None], ...] = (
 _GOING = frozenset({"navigate_to", "set_destination", "add_waypoint"})
 _GUESS = 0.3
 """an intent less probable than this is a guess"""
+_HARDLY = 0.1
 _POSSIBLE = 0.25
 """so probable must it be that a line with a value, taken for chatter, speaks of the search under way"""
+_READ_ON = 0.17
 _LIKELY = 0.3
 """a yes or no this probable answers a question, though chatter was likelier"""
 _SHORT: Mapping[str, int] = MappingProxyType({"ja": 14, "en": 28})

@@ -327,9 +327,15 @@ class SearchSkill(Skill):
         if "name" in held:
             return str(held["name"])
         if held.get("genre"):
-            return self.inventory.genres_label(held["genre"], turn.language)
-        if state.kind:
-            return self.inventory.kind_label(state.kind, turn.language)
+            labels = [self.inventory.genre_label(g, turn.language) for g in held["genre"]]
+        elif state.kind:
+            labels = [self.inventory.kind_label(state.kind, turn.language)]
+        else:
+            labels = []
+        if labels and turn.language == "en":
+            return wording.listed([wording.sought(label, state.kind) for label in labels], "en", last="or")
+        if labels:
+            return "・".join(labels)
         return self.say(turn, "what.phone", phone=held["phone"]) if "phone" in held else self.say(turn, "what.place")
 
     def wishes(self, turn: Turn, state: SearchState) -> str:

@@ -60,6 +60,22 @@ def listed(items: Sequence[str], language: Language, *, last: str = "and") -> st
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
+UNCOUNTED = frozenset({"fashion", "nature", "amusement", "ryokan", "glamping and camping"})
+COUNTED_FOOD = frozenset({"café", "bakery", "bar", "buffet", "family restaurant", "hotel restaurant"})
+
+
+def sought(label: str, kind: str | None) -> str:
+    """An English label of a kind or genre as the thing looked for: hotels, car parks, Italian restaurants, ramen."""
+    if kind == "restaurant" and label not in COUNTED_FOOD and label != "restaurant":
+        # Cuisines are adjectives and begin with a capital; dishes stand for the places that serve them.
+        return f"{label} restaurants" if label[:1].isupper() else label
+    if label in UNCOUNTED or label.endswith("s"):
+        return label
+    if label.endswith("y") and label[-2:-1] not in "aeiou":
+        return f"{label[:-1]}ies"
+    return f"{label}es" if label.endswith(("sh", "ch", "x")) else f"{label}s"
+
+
 TELLING = ("distance", "open", "vacancy", "fee", "rating", "price", "parking", "charging")
 """what is said of a candidate, most telling first"""
 

@@ -13,6 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
+
+from actions import skill_of
 from actions.phrases import Phrases
 from actions.skill import Entity, Outcome, Skill, Turn, World
 from backends.errors import BackendError, BackendUnavailable, NoMap, NotFound
@@ -369,6 +372,8 @@ class Talk:
     now: datetime = NOON
     slots: dict[str, Any] = field(default_factory=dict)
     number: int = 0
+    heard_as: str = ""
+    """the intent the last line was answered as"""
 
     @property
     def world(self) -> World:
@@ -393,6 +398,32 @@ class Talk:
         self.slots |= {"pending": None, **outcome.slots, "last_reply": outcome.text, "context": outcome.context}
         return outcome
 
+    async def hear(
+        self,
+        text: str,
+        intent: str,
+        confidence: float = 0.9,
+        ranking: Mapping[str, float] | None = None,
+        **entities: Any,
+    ) -> Outcome:
+        """One turn as the frame takes it: whatever skill answers it where it stands (`actions.reading`). Entities cover the
+        words given as their text (`entity=(value, "words")`) where it matters what is left over."""
+        number = self.number + 1
+        turn = Turn(
+            text, intent, confidence, tuple(_placed(text, _entities(entities))), self.language, "owner", dict(self.slots),
+            number, {"context": self.slots.get("context") or "none"}, ranking or {intent: confidence},
+        )  # fmt: skip
+        skill = skill_of(_RULES[intent])
+        doer, meant = skill(self.world, phrases())._answering(turn)
+        self.number = number
+        self.heard_as = meant.intent
+        try:
+            outcome = await doer.perform(meant)
+        except BackendError as error:
+            outcome = doer._failed(meant, error.stage, error.code)
+        self.slots |= {"pending": None, **outcome.slots, "last_reply": outcome.text, "context": outcome.context}
+        return outcome
+
     @property
     def conditions(self) -> dict[str, Any]:
         return cast("dict[str, Any]", (self.slots.get("search") or {}).get("conditions") or {})
@@ -408,5 +439,28 @@ def _entities(given: Mapping[str, Any]) -> list[Entity]:
     for key, value in given.items():
         role, _, type_ = key.rpartition("__")
         for one in value if isinstance(value, list) else [value]:
-            out.append(Entity(type_, one, role or None, text=str(one)))
+            one, words = one if isinstance(one, tuple) else (one, str(one))
+            out.append(Entity(type_, one, role or None, text=words))
     return out
+
+
+def _placed(text: str, entities: Sequence[Entity]) -> list[Entity]:
+    """Entities with the place of their words in the text."""
+    out = []
+    for entity in entities:
+        start = text.find(entity.text)
+        out.append(replace(entity, start=max(start, 0), end=start + len(entity.text) if start >= 0 else 0))
+    return out
+
+
+def _rules() -> Mapping[str, str]:
+    """intent → action, as nlu_data/rules has them."""
+    found: dict[str, str] = {}
+    for path in (RESPONSES.parent / "rules").glob("*.yml"):
+        for rule in yaml.safe_load(path.read_text(encoding="utf-8"))["rules"]:
+            intent, action = rule["steps"]
+            found[intent["intent"]] = action["action"]
+    return found
+
+
+_RULES = _rules()

@@ -41,7 +41,7 @@ async def test_the_same_in_english_and_shorter_while_driving() -> None:
     talk = Talk(language="en", car=ParkedCar(speed=40))
     reply = await talk.say(SearchAction, "italian near shibuya station", "search_place", **ITALIAN)
     assert reply.text == (
-        "For Italian near Shibuya Station, I found 3. Number 1, Trattoria Aoyama, 300 m away, rated 4.3. "
+        "For Italian restaurants near Shibuya Station, I found 3. Number 1, Trattoria Aoyama, 300 m away, rated 4.3. "
         "Number 2, Pizzeria Dogenzaka, 700 m away, rated 3.9. Number 3, Osteria Shoto, 1.1 km away, closed at the moment. "
         "Note that the place details are demo data. Which would you like?"
     )
@@ -104,7 +104,7 @@ async def test_the_suggestion_in_english() -> None:
     talk = await italian("en")
     reply = await talk.say(NarrowAction, "cheap with free wifi", "narrow", price="low", wifi="free")
     assert reply.text == (
-        "Sorry, I found nothing for Italian near Shibuya Station with low prices and free Wi-Fi. "
+        "Sorry, I found nothing for Italian restaurants near Shibuya Station with low prices and free Wi-Fi. "
         "Without “free Wi-Fi” there would be 1. Shall I drop it?"
     )
 
@@ -361,7 +361,7 @@ async def test_closed_today_and_at_a_time() -> None:
     reply = await talk.say(
         AskPlaceAction, "明日の3時は", "ask_place", attribute="open", time={"day_offset": 1, "hour": 15}
     )
-    assert reply.text == "東京タワーは、火曜日の15時は営業していて、営業時間は10時から18時までです。"
+    assert reply.text == "東京タワーですが、火曜日の15時は営業していて、営業時間は10時から18時までです。"
 
 
 async def test_nothing_is_invented_when_no_place_is_meant() -> None:
@@ -380,8 +380,8 @@ def test_the_world_of_these_tests_is_on_its_map() -> None:
 
 async def test_a_question_with_a_number_is_a_question() -> None:
     talk = await italian()
-    reply = await talk.say(ChooseAction, "二番目のお店は何時まで", "choose_option", ordinal=2, attribute="close")
-    assert reply.text == "ピッツェリア道玄坂は、営業中で、22時まで、あと10時間です。"
+    reply = await talk.hear("二番目のお店は何時まで", "choose_option", ordinal=2, attribute="close")
+    assert reply.text == "ピッツェリア道玄坂ですが、営業中で、閉店は22時、あと10時間です。"
     assert talk.slots["focus"]["id"] == "r2"
 
 
