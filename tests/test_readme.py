@@ -58,7 +58,9 @@ def test_command_answers(command: str, concierge_home: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if "concierge chat" in c])
 def test_chat_talks(command: str, concierge_home: Path, tmp_path: Path) -> None:
     english = "--lang en" in command
-    done = shell(f"printf '%s\\n' '{'hello' if english else 'こんにちは'}' /car /quit | {command}", concierge_home, tmp_path)
+    done = shell(
+        f"printf '%s\\n' '{'hello' if english else 'こんにちは'}' /car /quit | {command}", concierge_home, tmp_path
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(done.stdout.strip().splitlines()) >= 3
 

@@ -303,7 +303,11 @@ async def test_places_out_of_reach_are_said_and_nothing_is_lost() -> None:
             "トラットリア青山ですが、住所は東京都渋谷区神南1-1-1です。",
             "Trattoria Aoyama: the address is 東京都渋谷区神南1-1-1.",
         ),
-        ("phone", "トラットリア青山ですが、電話番号は03-5555-0101です。", "Trattoria Aoyama: the phone number is 03-5555-0101."),
+        (
+            "phone",
+            "トラットリア青山ですが、電話番号は03-5555-0101です。",
+            "Trattoria Aoyama: the phone number is 03-5555-0101.",
+        ),
         ("rating", "トラットリア青山ですが、評価は5点満点中4.3です。", "Trattoria Aoyama: it is rated 4.3 out of 5."),
         (
             "close",
@@ -315,9 +319,17 @@ async def test_places_out_of_reach_are_said_and_nothing_is_lost() -> None:
             "トラットリア青山ですが、駐車料金は1時間600円です。",
             "Trattoria Aoyama: parking is 600 yen an hour.",
         ),
-        ("vacancy", "トラットリア青山ですが、11時55分の時点で空きがあります。", "Trattoria Aoyama: there are free spaces as of 11:55 am."),
+        (
+            "vacancy",
+            "トラットリア青山ですが、11時55分の時点で空きがあります。",
+            "Trattoria Aoyama: there are free spaces as of 11:55 am.",
+        ),
         ("closed_day", "トラットリア青山ですが、定休日はありません。", "Trattoria Aoyama: it is open every day."),
-        ("station", "トラットリア青山ですが、最寄り駅は渋谷駅です。", "Trattoria Aoyama: the nearest station is Shibuya Station."),
+        (
+            "station",
+            "トラットリア青山ですが、最寄り駅は渋谷駅です。",
+            "Trattoria Aoyama: the nearest station is Shibuya Station.",
+        ),
         (
             "wifi",
             "申し訳ありません、トラットリア青山のWi-Fiについての情報はありません。",

@@ -163,7 +163,7 @@ async def test_a_town_told_after_the_weather_is_the_weather_there() -> None:
 async def test_after_headlines_numbers_and_more_are_about_them(text: str, intent: str) -> None:
     talk = await listed("en" if text.isascii() else "ja")
     talk.slots |= {"news": {"turn": talk.number, "items": [], "topic": "general"}}
-    number = {"ordinal": (2, "二番目")} if text == "二番目" else {}
+    number: dict[str, Any] = {"ordinal": (2, "二番目")} if text == "二番目" else {}
     await talk.hear(text, intent, **number)
     assert talk.heard_as == "ask_news"
     talk = await listed()
