@@ -113,7 +113,9 @@ def test_fancying_something_is_no_price() -> None:
         ("the one you said has wifi", {"has": "wifi"}), ("the place that takes cards", {"has": "cards"}),
         ("the one that's open late", {"has": "open"}), ("the thai one", {"has": "genre", "value": "thai"}),
         ("the hotel with the restaurant", {"has": "on_site_restaurant"}),
-        ("any one will do", {"any": True}), ("どっちでもええよ", {"any": True}), ("you just pick", {"any": True}), ("お任せします", {"any": True}),
+        ("whichever has wifi", {"has": "wifi"}),
+        ("any one will do", {"any": True}),
+        ("whatever", {"any": True}), ("どっちでもええよ", {"any": True}), ("you just pick", {"any": True}), ("お任せします", {"any": True}),
     ],
 )  # fmt: skip
 def test_choices_by_what_a_place_has(text: str, pick: dict[str, Any]) -> None:

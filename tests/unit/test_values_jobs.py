@@ -103,7 +103,9 @@ def test_what_is_asked(text: str, attribute: str) -> None:
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("横浜で車を停めたい", "parking"), ("コインパーキングない？", "parking"), ("where could we park", "parking"),
+        ("横浜で車を停めたい", "parking"),
+        ("駐車できるところを教えて", "parking"),
+        ("仮眠したい", "rest_area"), ("コインパーキングない？", "parking"), ("where could we park", "parking"),
         ("is there a car park round here", "parking"), ("find parking near here", "parking"), ("今日泊まりたいんだけど", "hotel"),
         ("a bed for the night", "hotel"), ("somewhere to sleep", "hotel"), ("wash my car", "carwash"), ("need some cash", "bank"),
     ],

@@ -57,7 +57,7 @@ _IS_JA = re.compile(
 )
 """「イタリアンのほうで」 chooses, 「山のほう行く」 does not"""
 _HAS_EN = re.compile(
-    r"\b(?:the|that) (?:one|option|place|restaurant|hotel|shop|choice)(?: you (?:said|mentioned))?(?: (?:that|which|where)(?:'s| is| was)?)?(?: (?:i|we|you) can)?(?: you (?:said|mentioned))?(?: (?:with|has|had|have|having|offers?|offering|got|is|accepts?|takes?|lets? (?:you|me|us)|said to have))?(?: (?:a|an|the|free|its own|some|own|on-site|still|fast|pay by|pay with))*$"
+    r"\b(?:(?:the|that) (?:one|option|place|restaurant|hotel|shop|choice)|which(?:ever)?(?: one| of (?:them|those|these))?(?= (?:has|have|takes|accepts|is|offers)\b))(?: you (?:said|mentioned))?(?: (?:that|which|where)(?:'s| is| was)?)?(?: (?:i|we|you) can)?(?: you (?:said|mentioned))?(?: (?:with|has|had|have|having|offers?|offering|got|is|accepts?|takes?|lets? (?:you|me|us)|said to have))?(?: (?:a|an|the|free|its own|some|own|on-site|still|fast|pay by|pay with))*$"
 )
 _STARTS_EN = re.compile(
     r"\b(?:the |that )(?:one|option|place) (?:that |which |where )?(?:with|has|had|takes|accepts|is open|stays open|open)\b"
@@ -113,6 +113,11 @@ def _span_of_choice(text: str, language: str, f: Found) -> tuple[int, int] | Non
 def settle(text: str, language: str, found: list[Found]) -> list[Found]:
     """The finds after corrections and choices."""
     found = _corrected(text, language, found)
+    if language == "ja":
+        # 「そこじゃなくて二番目」
+        found = [
+            f for f in found if f.entity != "where" or f.value != "there" or not _REFUSED_AFTER_JA.match(text, f.end)
+        ]
     found = _one_ordinal(text, language, found)
     return _picks_alone(text, language, found)
 

@@ -80,7 +80,7 @@ _COND_EN = re.compile(
     r"(?:with|has|have|having|offers?|offering|include|includes|including|where|and|plus|also|provides?|must have|that's got|got|of|without|also|there(?:'s| is|s)|free|want|need|like|is|be|or)(?: (?:its|their|own|a|some|any|free|paid|customer|good|enough|an|on-site|onsite|on site|the|place to|ample|plenty of|lots of|complimentary|available|to have|at least))*$"
 )
 _FALSE_THERE = re.compile(r"(?:\b(?:is|are|was|were|isn't|aren't|would|will|hi|hello|hey|if) |^)$")
-_SPOT_JA = re.compile(fold_kana(r"る?(?:ところ|とこ|所|場所|スペース)(?!は|も)"))
+_SPOT_JA = re.compile(fold_kana(r"(?:でき)?る?(?:ところ|とこ|所|場所|スペース)(?!は|も)"))
 _CAR_PARK_JA = re.compile(fold_kana(r"(?:コイン|時間貸し?|立体|月極)(?:パーキング|駐車場)|駐車したい"))
 _WISH_JA = re.compile(
     fold_kana(r"(?:め)?(?:し)?(?:たい|よう|とき(?:たい)?|ておきたい|られるとこ(?:ろ)?(?:ある|ない|探|どこ))")
@@ -247,7 +247,7 @@ class ValueReader:
                     "駐車でき"
                 )
                 wanted = bool(_KIND_AFTER_JA.match(after)) and not said.endswith(("無料", "ただ"))
-                if (_WISH_JA.match(after) or itself) and not others:
+                if (_WISH_JA.match(after) or itself or (spot and wanted)) and not others:
                     # 「車を停めたい」, 「コインパーキングある？」: what is looked for is the car park.
                     condition, wanted = False, True
                 here = bool(_KIND_BEFORE_JA.search(before))
@@ -289,7 +289,7 @@ class ValueReader:
                         r" (?:is|isn|doesn|and|or|would|please|that|should|must|not|too|as|available|matters|costs?)\b",
                         after,
                     )
-                    and bool(noun or _NEARBY_EN.match(after))
+                    and bool(noun or _NEARBY_EN.match(after) or before.strip() in ("free", "cheap", "some"))
                 )
             beside = any(
                 (abs(o.start - fee.end) < 12 or abs(fee.start - o.end) < 8)
