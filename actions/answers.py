@@ -216,6 +216,7 @@ class OutOfScopeAction(AnswerSkill):
     """Something the car's concierge does not do: said, with what it can do."""
 
     action_name: ClassVar[str] = "action_out_of_scope"
+    counts_as_failure: ClassVar[bool] = True
 
     async def perform(self, turn: Turn) -> Outcome:
         if (focus := Focus.from_json(turn.slots.get("focus"))) is not None and self.pending(turn):

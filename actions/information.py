@@ -533,7 +533,9 @@ class AskNews(Skill):
         shown = items[offset : offset + _SPOKEN_ITEMS]
         topic = self.say(turn, f"news.topic.{held['topic']}")
         if not shown:
-            return Outcome(self.say(turn, "news.no_more", topic=topic), "gives_info", {"news": {**held, "turn": turn.number}})
+            return Outcome(
+                self.say(turn, "news.no_more", topic=topic), "gives_info", {"news": {**held, "turn": turn.number}}
+            )
         said = [self.say(turn, "news.intro" if _first else "news.more", topic=topic)]
         if _first and any(item["demo"] for item in items):
             said.append(self.say(turn, "news.demo"))
@@ -559,7 +561,9 @@ class AskNews(Skill):
         first, after = int(held.get("first") or 0), int(held.get("offset") or 0)
         shown = held["items"][first:after]
         if ordinal == 0 or ordinal > len(shown) or ordinal < -len(shown):
-            return Outcome(self.say(turn, "news.no_such", count=len(shown)), "gives_info", {"news": {**held, "turn": turn.number}})
+            return Outcome(
+                self.say(turn, "news.no_such", count=len(shown)), "gives_info", {"news": {**held, "turn": turn.number}}
+            )
         item = shown[ordinal - 1 if ordinal > 0 else ordinal]
         said = [item["summary"] or self.say(turn, "news.no_summary", title=item["title"])]
         said.append(self.say(turn, "news.source", source=item["source"]))

@@ -24,7 +24,8 @@ ACTION_OF: Mapping[str, str] = MappingProxyType(
         "ask_eta": "action_ask_eta", "ask_weather": "action_ask_weather", "ask_news": "action_ask_news",
         "audio_volume": "action_audio_volume", "audio_track": "action_audio_track", "display_control": "action_display",
         "climate": "action_climate", "affirm": "action_affirm", "deny": "action_deny",
-        "nlu_fallback": "action_fallback",
+        "nlu_fallback": "action_fallback", "cancel": "action_cancel",
+        "handoff": "action_handoff",
     }
 )  # fmt: skip
 """intents a turn can be read as, and their actions: the same as in nlu_data/rules"""
@@ -85,6 +86,13 @@ RESTORE = re.compile(
     r"(元|もと|前|さっき)(の\S{0,6})?(に|へ)?戻|取り消|\b(undo|revert|put (it|that) back|change (it|that) back|back to (what|how) it was)\b",
     re.IGNORECASE,
 )
+WISH = re.compile(
+    r"探|さが[しす]|教え|紹介|(食べ|飲み|行き|寄り|泊まり|停め|止め|休み|買い|入り|遊び)(たい|たく)|(ある|あり(ます)?|ない|ません|開いて(い)?る)(か|の|かな)?[?？。]*$|"
+    r"あたりで$|近くで$|お願い|がいい|"
+    r"\b(find|look(ing)? for|search|want|would (like|love)|i'?d (like|love)|need|where (can|could|do|is)|is there|are there|any|some|let'?s|fancy|feel like|could (murder|do with)|take)\b",
+    re.IGNORECASE,
+)
+"""words that wish for a place, beside its kind and where or when it should be"""
 QUIET_PAGE = re.compile(
     r"^\W*(次(の|へ|は)?|つぎ|続き|つづき|もっと|ほかには?|他には?|next|more|go on|continue|others?)\W*$", re.IGNORECASE
 )
@@ -100,7 +108,7 @@ _FILLER_JA = re.compile(
 _FILLER_EN = re.compile(
     r"\b(on second thoughts?|never ?mind|nah|nope|look|try|and|what|what's|how|how's|about|the|a|an|in|at|on|for|to|then|okay|ok|so|um|uh|er|well|please|one|ones|i|i'll|i'd|we|we'll|"
     r"let's|take|go|with|is|it|it's|was|be|of|that|this|there|no|not|actually|sorry|wait|hang|hold|mean|meant|make|like|have|"
-    r"want|would|will|number|maybe|just|yes|yeah|right|instead|rather|only|some|with|has|my|me|do|did|you)\b|[^\w]|_",
+    r"want|would|will|number|maybe|just|yes|yeah|right|instead|rather|only|some|could|can|might|up|go|with|has|my|me|do|did|you)\b|[^\w]|_",
     re.IGNORECASE,
 )
 
@@ -318,20 +326,40 @@ def that_place(turn: Turn) -> str | None:
     return "affirm" if taken and (bare(turn) or TAKING.search(turn.text)) else None
 
 
-def something_on_the_way(turn: Turn) -> str | None:
-    """「途中で給油できるところある？」: a kind of place and where, taken for chatter while guidance or a search is on."""
-    somewhere = turn.all("where", *PLACES) or NEARBY.search(turn.text)
-    if not unsure(turn) or not turn.all("kind", "genre") or not somewhere:
+def its_values_speak_for_it(turn: Turn) -> str | None:
+    """Taken for chatter, but what it is likeliest to mean besides is borne out by the values in it: a kind of place and
+    where, a device and its setting, the operator. 「途中で給油できるところある？」"""
+    if not unsure(turn):
         return None
-    asks = QUESTION.search(turn.text) or bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE
-    on = turn.slots.get("context") in OPEN_CONTEXTS or fresh(turn, "guidance", 3)
-    return "search_place" if asks and on and types(turn) <= CONDITION_TYPES | PLACES | {"attribute"} else None
+    said = types(turn)
+    somewhere = said & {*PLACES, "where"} or NEARBY.search(turn.text)
+    if turn.all("kind", "genre") and somewhere and said <= CONDITION_TYPES | PLACES | {"attribute", "time", "number"}:
+        on = turn.slots.get("context") in OPEN_CONTEXTS or fresh(turn, "guidance", 3)
+        asks = on and (QUESTION.search(turn.text) or bare(turn))
+        return "search_place" if asks or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE else None
+    setting = turn.all("climate_device") and turn.all("degrees", "direction", "level")
+    if setting and turn.ranking.get("climate", 0.0) >= _LIKELY:
+        return "climate"
+    return "handoff" if "handoff_topic" in said and turn.ranking.get("handoff", 0.0) >= _HARDLY else None
 
 
 def not_caught(turn: Turn) -> str | None:
     """Nothing in particular: it was not caught, which is not the same as something the car cannot do."""
     nothing = turn.intent in ("out_of_scope", "chitchat") and not turn.entities
-    return "nlu_fallback" if nothing and turn.ranking and max(turn.ranking.values()) < _GUESS else None
+    return "nlu_fallback" if nothing and turn.ranking and max(turn.ranking.values()) < _NOTHING else None
+
+
+def a_person_wanted(turn: Turn) -> str | None:
+    """ "can I talk to a real person", whatever it was taken for."""
+    return "handoff" if unsure(turn) and turn.first("handoff_topic") == "operator" else None
+
+
+def a_place_wished(turn: Turn) -> str | None:
+    """A kind of place, where or when it should be, and words that wish for it, though taken for chatter."""
+    if turn.intent not in CHATTER | {"ask_vehicle"} or not turn.all("kind", "genre"):
+        return None
+    where_or_when = turn.all("open_at") or turn.all("where") or any(e.type in PLACES for e in turn.entities)
+    return "search_place" if where_or_when and WISH.search(turn.text) else None
 
 
 def an_answer_after_all(turn: Turn) -> str | None:
@@ -341,11 +369,12 @@ def an_answer_after_all(turn: Turn) -> str | None:
         return None
     context = turn.slots.get("context")
     said = types(turn)
-    conditions = context in OPEN_CONTEXTS and said and said <= CONDITION_TYPES | {"place_name"}
-    if conditions and (bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE):
+    conditions = said and said <= CONDITION_TYPES | {"place_name"}
+    under_way = context in OPEN_CONTEXTS or (_shown(turn) and fresh(turn, "search", 3) and said & _WISHES)
+    if conditions and under_way and (bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE):
         return "search_place" if context == "asks_place" else "narrow"
     if turn.slots.get("pending") and not said and _plain_length(turn) <= _SHORT[turn.language]:
-        for intent in ("affirm", "deny"):
+        for intent in ("affirm", "deny", "cancel"):
             if turn.ranking.get(intent, 0.0) >= _LIKELY:
                 return intent
     if not _shown(turn) or context not in (*LISTING, "offers_one"):
@@ -359,12 +388,16 @@ def an_answer_after_all(turn: Turn) -> str | None:
 
 RULES: tuple[Callable[[Turn], Reading], ...] = (
     car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it, about_a_candidate,
-    one_of_those, that_place, something_on_the_way, asked_after_all, condition_given_up, an_answer_after_all, not_caught,
+    one_of_those, that_place, its_values_speak_for_it, asked_after_all, condition_given_up, an_answer_after_all,
+    a_person_wanted, a_place_wished, not_caught,
 )  # fmt: skip
 
+_WISHES = frozenset({"genre", "budget", "sort", "drop", *SIMPLE})
 _GOING = frozenset({"navigate_to", "set_destination", "add_waypoint"})
 _GUESS = 0.3
 """an intent less probable than this is a guess"""
+_NOTHING = 0.4
+"""when no intent is more probable than this, and there is no value, nothing was caught"""
 _HARDLY = 0.1
 _POSSIBLE = 0.25
 """so probable must it be that a line with a value, taken for chatter, speaks of the search under way"""

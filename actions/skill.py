@@ -145,6 +145,8 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
     """Base class of all actions."""
 
     action_name: ClassVar[str]
+    counts_as_failure: ClassVar[bool] = False
+    """whether the driver did not get what was asked for, though nothing broke: two in a row offer the Owner's Desk"""
     deadline_s: ClassVar[float] = 4.0
     """the longest a driver waits for this action before hearing why"""
     pending_kinds: ClassVar[tuple[str, ...]] = ()
@@ -187,7 +189,8 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
             log.exception("%s broke", self.action_name)
             outcome = self._failed(turn, "any", "error")
         slots: dict[str, Any] = {"pending": None, "failures": 0, **outcome.slots}
-        if outcome.context == "apology" and "failures" not in outcome.slots:
+        failed = outcome.context == "apology" or skill.counts_as_failure
+        if failed and "failures" not in outcome.slots:
             slots["failures"] = int(turn.slots.get("failures") or 0) + 1
             if slots["failures"] >= FAILURES_BEFORE_DESK and slots["pending"] is None:
                 offer = self.say(turn, "handoff.offer", phone=self.world.desk_phone)
