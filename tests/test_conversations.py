@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.fakes import JAPAN
 from tests.scenarios import Outcome, Scenario, Step, load, problems
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from tests.conftest import RunningSystem
 
 SCENARIOS = load(Path(__file__).with_name("conversations"))
+KNOWN: dict[str, str] = yaml.safe_load(Path(__file__).with_name("known_failures.yml").read_text(encoding="utf-8")) or {}
+"""scenarios that fail at present, and why; what the dialogue gets wrong stays visible without holding up everything else"""
+
+
+def test_known_failures_name_scenarios() -> None:
+    assert set(KNOWN) <= {scenario.id for scenario in SCENARIOS}
+    # Nine in ten are played through; a longer list would be a way of looking away.
+    assert len(KNOWN) <= len(SCENARIOS) // 10
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.id)
@@ -32,6 +41,8 @@ def test_scenario(scenario: Scenario, system: RunningSystem) -> None:
         wrong += [f"after {step.say!r}: {p}" for p in found]
         story += [f"     !!  {p}" for p in found]
         before = got
+    if wrong and scenario.id in KNOWN:
+        pytest.xfail(KNOWN[scenario.id])
     assert not wrong, "\n".join([*wrong, "", *story])
 
 
