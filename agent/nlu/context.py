@@ -163,7 +163,9 @@ _EN: Final = tuple(
 )
 
 
-_WEATHER: Final = re.compile(r"天気|天候|気温|予報|\b(?:weather|forecast|temperature|rain|snow|hot|cold|warm|cloudy|degrees)\b")
+_WEATHER: Final = re.compile(
+    r"天気|天候|気温|予報|\b(?:weather|forecast|temperature|rain|snow|hot|cold|warm|cloudy|degrees)\b"
+)
 
 
 def _is_japanese(text: str) -> bool:
