@@ -280,7 +280,7 @@ def from_turn(
     if _needs_ground(said, base, turn) and trip and trip.get("city"):
         operations += [Add(k, trip[k]) for k in ("prefecture", "city") if trip.get(k)]
         base |= {k: trip[k] for k in ("prefecture", "city") if trip.get(k)}
-    for gone in _swept(said, base):
+    for gone in _swept(said, base, narrows=turn.intent == "narrow"):
         operations.append(Drop(gone))
         base.pop(gone)
     dropped = _drops(turn, base, said)
@@ -444,7 +444,7 @@ def _needs_ground(said: Mapping[str, Value], base: Mapping[str, Value], turn: Tu
     return not held & said.keys() and not held & base.keys()
 
 
-def _swept(said: Mapping[str, Value], base: Mapping[str, Value]) -> tuple[str, ...]:
+def _swept(said: Mapping[str, Value], base: Mapping[str, Value], *, narrows: bool = False) -> tuple[str, ...]:
     """Conditions in force that the new ones make meaningless."""
     gone: set[str] = set()
     if "where" in said or "near" in said:
@@ -461,8 +461,10 @@ def _swept(said: Mapping[str, Value], base: Mapping[str, Value]) -> tuple[str, .
     if "name" not in said and "genre" in said and base.get("kind") in (None, said.get("kind")):
         # 「スターバックス」 … 「じゃあ普通のカフェでいい」: the name was what stood in the way.
         gone.add("name")
-    if "genre" not in said and "kind" in said:
-        # 「（展望台はなかった。）ほかの観光名所は」: the wider word takes the genre back.
+    wishes = {"budget_max", "budget_min", *SIMPLE} & said.keys()
+    if "genre" not in said and "kind" in said and not (narrows and wishes):
+        # 「（展望台はなかった。）ほかの観光名所は」: the wider word alone takes the genre back; in 「Wi-Fiのある宿」 it is only
+        # what the wish hangs on.
         gone.add("genre")
     if "phone" not in said and {"genre", "kind", "name"} & said.keys():
         gone.add("phone")
