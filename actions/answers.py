@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from actions import all_skills
+from actions import all_skills, wording
 from actions.ground import Focus
 from actions.narrowing import SearchState
 from actions.reading import fresh
 from actions.search import SearchSkill, trip_of
-from actions.skill import Context, Outcome, Skill, Turn
+from actions.skill import Context, Entity, Outcome, Skill, Turn
 
 
 class AnswerSkill(SearchSkill):
@@ -89,6 +90,15 @@ class DenyAction(AnswerSkill):
         return self.answer(turn, "answer.all_right", "done")
 
 
+WHO = re.compile(r"誰|だれ|何者|名前|\b(who are you|your name|what are you)\b", re.IGNORECASE)
+CLOCK = re.compile(
+    r"^\W*(いま|今|現在)?(って|は|、|の)?\s*(何時|なんじ|時間|時刻)|\bwhat(('| i)?s)? (the )?time\b|\bthe time\b",
+    re.IGNORECASE,
+)
+CALENDAR = re.compile(
+    r"今日(は|って)?\s*(何日|何曜|なんにち|なんよう)|\bwhat(('| i)?s)? (day|date|the date|today's date)\b",
+    re.IGNORECASE,
+)
 ONLY_THAT = re.compile(
     r"いま(の|さっきの)|今の|さっきの|直前|最後の|ひとつ前|一つ前|取り?消|とりけ|なかったこと|"
     r"\b(that|last|just now|previous|undo|take (it|that) back)\b",
@@ -208,8 +218,21 @@ class ChitchatAction(AnswerSkill):
 
     action_name: ClassVar[str] = "action_chitchat"
 
+    pending_kinds: ClassVar[tuple[str, ...]] = ("rest",)
+
     async def perform(self, turn: Turn) -> Outcome:
-        return self.answer(turn, "answer.chitchat", self.on_the_table(turn), pending=turn.slots.get("pending"))
+        if turn.first("feeling") in ("tired", "sleepy") and not self.pending(turn):
+            return self.answer(turn, "answer.tired", "asks_yesno", pending={"kind": "rest"})
+        key = "answer.who" if WHO.search(turn.text) else "answer.chitchat"
+        return self.answer(turn, key, self.on_the_table(turn), pending=turn.slots.get("pending"))
+
+    async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
+        """Somewhere to rest nearby, offered to a driver who says to be tired."""
+        if not yes:
+            return self.answer(turn, "answer.all_right", "done")
+        near = (Entity("kind", "rest_area"), Entity("where", "here", text="near here"))
+        state = self.change(replace(turn, intent="search_place", entities=near), self.state(turn))
+        return await self.look(turn, state)
 
 
 class OutOfScopeAction(AnswerSkill):
@@ -238,11 +261,22 @@ class HumanTalkAction(AnswerSkill):
 
 
 class ScheduleAction(AnswerSkill):
-    """Alarms, reminders, calendar: not the car's; the time of day can be said."""
+    """Alarms, reminders, calendar: not the car's; the time of day and the date are said."""
 
     action_name: ClassVar[str] = "action_schedule"
 
     async def perform(self, turn: Turn) -> Outcome:
+        now = self.world.clock()
+        told = {"pending": turn.slots.get("pending")}
+        if CLOCK.search(turn.text):
+            at = self.say(turn, "answer.time", time=wording.clock(now, turn.language))
+            return Outcome(at, self.on_the_table(turn), told)
+        if CALENDAR.search(turn.text):
+            weekday = self.say(turn, f"weekday.{now.weekday()}")
+            month = self.say(turn, f"month.{now.month}")
+            return Outcome(
+                self.say(turn, "answer.date", month=month, day=now.day, weekday=weekday), self.on_the_table(turn), told
+            )
         return self.answer(turn, "answer.schedule", self.on_the_table(turn), pending=turn.slots.get("pending"))
 
 

@@ -48,6 +48,7 @@ NEARBY = re.compile(
     r"近|付近|周辺|周り|まわり|辺|あたり|そば|最寄|\b(near\w*|around|close\w*|by|vicinity|area)\b", re.IGNORECASE
 )
 """words that make a reference (ここ, そちら, うち) a place to search at"""
+FREE_SPACES = re.compile(r"空い|空き|あいて")
 REFERENCES = ("there", "candidate")
 HISTORY = 8
 """turns that can be taken back"""
@@ -280,7 +281,8 @@ def from_turn(
     if _needs_ground(said, base, turn) and trip and trip.get("city"):
         operations += [Add(k, trip[k]) for k in ("prefecture", "city") if trip.get(k)]
         base |= {k: trip[k] for k in ("prefecture", "city") if trip.get(k)}
-    for gone in _swept(said, base, narrows=turn.intent == "narrow"):
+    context = turn.metadata.get("context") or turn.slots.get("context")
+    for gone in _swept(said, base, narrows=turn.intent == "narrow" and context != "no_results"):
         operations.append(Drop(gone))
         base.pop(gone)
     dropped = _drops(turn, base, said)
@@ -328,6 +330,10 @@ def conditions_of(turn: Turn, state: SearchState, inventory: Inventory) -> dict[
     for type_ in SIMPLE:
         if type_ not in asked and (found := turn.all(type_)):
             said[type_] = found[-1].value
+    if said.get("open_at") == "now" and (kind or state.kind) == "parking" and FREE_SPACES.search(turn.text):
+        # 「空いてるところ」 of a car park means its spaces.
+        said.pop("open_at")
+        said["vacancy"] = True
     for type_ in ("parking", "wifi"):
         held = state.conditions.get(type_)
         if turn.all(type_, role="relaxed"):
@@ -463,8 +469,8 @@ def _swept(said: Mapping[str, Value], base: Mapping[str, Value], *, narrows: boo
         gone.add("name")
     wishes = {"budget_max", "budget_min", *SIMPLE} & said.keys()
     if "genre" not in said and "kind" in said and not (narrows and wishes):
-        # 「（展望台はなかった。）ほかの観光名所は」: the wider word alone takes the genre back; in 「Wi-Fiのある宿」 it is only
-        # what the wish hangs on.
+        # 「（展望台はなかった。）ほかの観光名所は」: the wider word takes the genre back; in 「Wi-Fiのある宿」 after a list it
+        # is only what the wish hangs on.
         gone.add("genre")
     if "phone" not in said and {"genre", "kind", "name"} & said.keys():
         gone.add("phone")

@@ -173,7 +173,8 @@ def car_once_more(turn: Turn) -> str | None:
     if not fresh(turn, "last_car") or turn.intent in ("climate", "audio_volume", "display_control", "audio_source"):
         return None
     rest = types(turn) - {"degrees", "number", "zone", "feeling", "climate_device"}
-    if rest or not LESS_MORE.search(turn.text) or _plain_length(turn) > _SHORT[turn.language]:
+    again = LESS_MORE.search(turn.text) or (turn.all("zone") and turn.all("direction", "degrees"))
+    if rest or not again or _plain_length(turn) > _SHORT[turn.language]:
         return None
     rows = turn.slots["last_car"].get("changes")
     device = rows[-1].get("device") if isinstance(rows, list) and rows and isinstance(rows[-1], Mapping) else None
@@ -272,12 +273,12 @@ def one_of_those(turn: Turn) -> str | None:
 
 def asked_after_all(turn: Turn) -> str | None:
     """「住所は？」 while a place is being talked about."""
-    if not unsure(turn) or not (turn.slots.get("focus") or _shown(turn)):
+    if not unsure(turn) or not (turn.slots.get("focus") or _shown(turn) or turn.all("place_name")):
         return None
     return (
         "ask_place"
         if types(turn)
-        and types(turn) <= {"attribute", "ordinal", "where", "kind"}
+        and types(turn) <= {"attribute", "ordinal", "where", "kind", "place_name"}
         and turn.all("attribute")
         and bare(turn)
         else None
@@ -332,6 +333,8 @@ def its_values_speak_for_it(turn: Turn) -> str | None:
     if not unsure(turn):
         return None
     said = types(turn)
+    if said & {"phone_number", "feeling"} and bare(turn) and turn.first("feeling") in (None, "hungry"):
+        return "search_place" if said <= {"phone_number", "kind", "feeling"} else None
     somewhere = said & {*PLACES, "where"} or NEARBY.search(turn.text)
     if turn.all("kind", "genre") and somewhere and said <= CONDITION_TYPES | PLACES | {"attribute", "time", "number"}:
         on = turn.slots.get("context") in OPEN_CONTEXTS or fresh(turn, "guidance", 3)

@@ -253,7 +253,8 @@ class SearchSkill(Skill):
             )
         bare = not wishes and "genre" not in state.conditions and state.sort is None and not state.offset
         asks = bare and page.total >= MANY
-        tail = self.say(turn, "search.ask_wishes" if asks else "search.ask_which")
+        wish = "search.ask_wishes_food" if state.kind == "restaurant" else "search.ask_wishes"
+        tail = self.say(turn, wish if asks else "search.ask_which")
         note, slots = self.demo(turn, [hit.place for hit in page.hits])
         return Outcome(
             join(language, lead, head, *items, note, tail),
@@ -363,7 +364,8 @@ class SearchSkill(Skill):
             case "budget_max" | "budget_min":
                 return self.say(turn, f"condition.{name}", yen=f"{int(value):,}")
             case "parking_within" | "distance_max":
-                return self.say(turn, f"condition.{name}", distance=wording.distance(float(value), language))
+                limit = wording.distance(float(value), language).removeprefix("約")
+                return self.say(turn, f"condition.{name}", distance=limit)
             case "rating_min":
                 return self.say(turn, "condition.rating_min", rating=f"{float(value):g}")
             case "open_at" if isinstance(value, Mapping):

@@ -173,6 +173,9 @@ def test_the_wider_word_takes_the_genre_back() -> None:
     assert conditions(narrower, turn("narrow", "no_results", kind="sight", wifi="free")) == {
         "city": "札幌", "kind": "sight", "wifi": "free",
     }  # fmt: skip
+    assert conditions(narrower, turn("narrow", "offers_list", kind="sight", wifi="free")) == {
+        "city": "札幌", "genre": ["museum"], "kind": "sight", "wifi": "free",
+    }  # fmt: skip
 
 
 def test_equipment_is_not_what_is_looked_for() -> None:
