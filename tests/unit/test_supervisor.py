@@ -18,7 +18,7 @@ from agent.errors import DialogueUnavailable, StartError
 from agent.supervisor import Worker
 
 # A worker without Rasa: the same way of starting, the same answers, quick to start.
-WORKER = '''
+WORKER = """
 import asyncio, json, sys
 from aiohttp import web
 config = json.loads(sys.stdin.buffer.readline())
@@ -37,7 +37,7 @@ async def main():
     print(json.dumps({"port": runner.addresses[0][1]}), flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.buffer.read)
 asyncio.run(main())
-'''
+"""
 
 
 def make(tmp_path: Path, **config: object) -> Worker:
