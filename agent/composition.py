@@ -129,7 +129,8 @@ async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]
     try:
         yield World(
             places=timed(places),
-            gazetteer=JapanGazetteer.load(home / "cache"),
+            # The file the dialogue model reads as well: made once.
+            gazetteer=JapanGazetteer.load(home),
             routes=timed(routes),
             vehicle=timed(vehicle),
             navigation=timed(VissNavigation(vehicle)),
