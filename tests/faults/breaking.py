@@ -193,6 +193,9 @@ def own_home(folder: Path, real: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(real / "maps", folder / "maps")
     (folder / "models").symlink_to(real / "models")
+    if (real / "gazetteer.sqlite").is_file():
+        # Made anew it takes a quarter of a minute.
+        shutil.copyfile(real / "gazetteer.sqlite", folder / "gazetteer.sqlite")
     if (real / "cache").is_dir():
         shutil.copytree(real / "cache", folder / "cache", ignore=shutil.ignore_patterns("rasa"))
     return folder
