@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from actions import all_skills, wording
 from actions.ground import Focus
 from actions.narrowing import SearchState
-from actions.reading import fresh
+from actions.reading import CALENDAR, CLOCK, fresh
 from actions.search import SearchSkill, trip_of
 from actions.skill import Context, Entity, Outcome, Skill, Turn
 
@@ -91,14 +91,6 @@ class DenyAction(AnswerSkill):
 
 
 WHO = re.compile(r"誰|だれ|何者|名前|\b(who are you|your name|what are you)\b", re.IGNORECASE)
-CLOCK = re.compile(
-    r"^\W*(いま|今|現在)?(って|は|、|の)?\s*(何時|なんじ|時間|時刻)|\bwhat(('| i)?s)? (the )?time\b|\bthe time\b",
-    re.IGNORECASE,
-)
-CALENDAR = re.compile(
-    r"今日(は|って)?\s*(何日|何曜|なんにち|なんよう)|\bwhat(('| i)?s)? (day|date|the date|today's date)\b",
-    re.IGNORECASE,
-)
 ONLY_THAT = re.compile(
     r"いま(の|さっきの)|今の|さっきの|直前|最後の|ひとつ前|一つ前|取り?消|とりけ|なかったこと|"
     r"\b(that|last|just now|previous|undo|take (it|that) back)\b",

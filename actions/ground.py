@@ -144,7 +144,7 @@ async def resolve(world: World, turn: Turn, state: SearchState) -> Ground | Miss
         if place is None:
             return Missing("unknown", str(held["near"]))
         near, radius = place, AROUND_PLACE_M
-    where = await _where(world, turn, held.get("where"), car)
+    where = await _where(world, turn, held.get("where"), car, state)
     if isinstance(where, Missing):
         return where
     if isinstance(where, tuple):
@@ -207,11 +207,13 @@ async def _named(world: World, name: str, car: Position | None) -> Position | No
 
 
 async def _where(
-    world: World, turn: Turn, where: Any, car: Position | None
+    world: World, turn: Turn, where: Any, car: Position | None, state: SearchState
 ) -> Position | tuple[Position, ...] | Missing | None:
     if where in (None, "here"):
         return car if where == "here" else None
     if where in ("there", "candidate"):
+        if state.anchor is not None:
+            return Position(*state.anchor[1:])
         focus = Focus.from_json(turn.slots.get("focus"))
         return focus.position if focus else Missing("no_focus")
     if where in ("home", "work"):

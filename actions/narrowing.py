@@ -81,6 +81,8 @@ class SearchState:
     """ids the driver did not want"""
     chosen: tuple[str, str] | None = None
     """(id, name) of the place chosen"""
+    anchor: tuple[str, float, float] | None = None
+    """(name, latitude, longitude) of what "there" was when it was said: the talk may have moved on since"""
     history: tuple[SearchState, ...] = ()
     """the states before this one, oldest first, each without its own history"""
 
@@ -98,6 +100,8 @@ class SearchState:
             out["rejected"] = list(self.rejected)
         if self.chosen:
             out["chosen"] = list(self.chosen)
+        if self.anchor:
+            out["anchor"] = list(self.anchor)
         if self.history:
             out["history"] = [state.to_json() for state in self.history]
         return out
@@ -106,7 +110,7 @@ class SearchState:
     def from_json(cls, data: Mapping[str, Any] | None) -> SearchState:
         """The state kept in the slot `search`; anything absent is empty."""
         data = data or {}
-        chosen = data.get("chosen")
+        chosen, anchor = data.get("chosen"), data.get("anchor")
         return cls(
             dict(data.get("conditions") or {}),
             data.get("sort"),
@@ -115,6 +119,7 @@ class SearchState:
             tuple(data.get("shown") or ()),
             tuple(data.get("rejected") or ()),
             (str(chosen[0]), str(chosen[1])) if chosen else None,
+            (str(anchor[0]), float(anchor[1]), float(anchor[2])) if anchor else None,
             tuple(cls.from_json(row) for row in data.get("history") or ()),
         )
 

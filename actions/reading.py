@@ -24,7 +24,7 @@ ACTION_OF: Mapping[str, str] = MappingProxyType(
         "ask_eta": "action_ask_eta", "ask_weather": "action_ask_weather", "ask_news": "action_ask_news",
         "audio_volume": "action_audio_volume", "audio_track": "action_audio_track", "display_control": "action_display",
         "climate": "action_climate", "affirm": "action_affirm", "deny": "action_deny",
-        "nlu_fallback": "action_fallback", "cancel": "action_cancel",
+        "nlu_fallback": "action_fallback", "cancel": "action_cancel", "schedule": "action_schedule",
         "handoff": "action_handoff",
     }
 )  # fmt: skip
@@ -49,6 +49,14 @@ TAKING = re.compile(
     r"\b(i'?ll (take|have|go)|let'?s (take|go)|go (for|with)|take the|i want|i'?d like|choose|pick)\b",
     re.IGNORECASE,
 )
+CLOCK = re.compile(
+    r"^\W*(いま|今|現在)?(って|は|、|の)?\s*(何時|なんじ|時間|時刻)|\bwhat(('| i)?s)? (the )?time\b|\bthe time\b",
+    re.IGNORECASE,
+)
+CALENDAR = re.compile(
+    r"今日(は|って)?\s*(何日|何曜|なんにち|なんよう)|\bwhat(('| i)?s)? (day|date|the date|today's date)\b",
+    re.IGNORECASE,
+)
 ORDER = re.compile(r"順|並べ|ならべ|ソート|\b(sort|order|rank|first|arrange|list)\b", re.IGNORECASE)
 CHOOSING = re.compile(
     TAKING.pattern + r"|選|えら|決め|(ほう|方|の|ところ|とこ|やつ)(が|で|に|を)(?!き)|停め|行こ|いこ|(ほう|方)$|"
@@ -56,6 +64,11 @@ CHOOSING = re.compile(
     re.IGNORECASE,
 )
 """with a quality, words that choose one rather than put all in order"""
+YES = re.compile(
+    r"^\W*(はい|ええ|うん|そう(です)?(ね)?|お願い(します|いたします)?|オーケー|yes|yeah|yep|yup|sure|ok(ay)?)( please)?\W*$",
+    re.IGNORECASE,
+)
+NO = re.compile(r"^\W*(いいえ|いえ|いや|ううん|結構(です)?|no|nope|nah|no thanks?( you)?)\W*$", re.IGNORECASE)
 ANOTHER = re.compile(
     r"(ほか|他|別)(の|に(?!も))|違う(とこ|店|の)|\b(something|somewhere|anything|anywhere) else|another one|(any )?others?\b",
     re.IGNORECASE,
@@ -106,7 +119,7 @@ _FILLER_JA = re.compile(
     r"[ぁ-ん]|[、。！？!?,.ー〜\s]"
 )
 _FILLER_EN = re.compile(
-    r"\b(on second thoughts?|never ?mind|nah|nope|look|try|and|what|what's|how|how's|about|the|a|an|in|at|on|for|to|then|okay|ok|so|um|uh|er|well|please|one|ones|i|i'll|i'd|we|we'll|"
+    r"\b(m|s|re|ll|d|ve|on second thoughts?|never ?mind|nah|nope|look|try|and|what|what's|how|how's|about|the|a|an|in|at|on|for|to|then|okay|ok|so|um|uh|er|well|please|one|ones|i|i'll|i'd|we|we'll|"
     r"let's|take|go|with|is|it|it's|was|be|of|that|this|there|no|not|actually|sorry|wait|hang|hold|mean|meant|make|like|have|"
     r"want|would|will|number|maybe|just|yes|yeah|right|instead|rather|only|some|could|can|might|up|go|with|has|my|me|do|did|you)\b|[^\w]|_",
     re.IGNORECASE,
@@ -187,7 +200,8 @@ def news_goes_on(turn: Turn) -> str | None:
     """「次」, "the second one", "more" right after headlines."""
     if not fresh(turn, "news") or turn.intent == "ask_news":
         return None
-    if types(turn) - {"ordinal", "number", "pick", "news_topic", "attribute"}:
+    about = {"genre", "kind"} if turn.all("news_topic") else set()
+    if types(turn) - {"ordinal", "number", "pick", "news_topic", "attribute"} - about:
         return None
     points = bool(turn.all("ordinal", "number", "news_topic"))
     if _shown(turn) and TAKING.search(turn.text):
@@ -217,9 +231,23 @@ def weather_elsewhere(turn: Turn) -> str | None:
     return "ask_weather" if said & {"time", "open_at", "weather_item"} or turn.intent not in _GOING else None
 
 
+def plain_answer(turn: Turn) -> str | None:
+    """はい, no: one word that answers the question asked, whatever it was taken for."""
+    if not turn.slots.get("pending"):
+        return None
+    return "affirm" if YES.match(turn.text) else "deny" if NO.match(turn.text) else None
+
+
 def destination_corrected(turn: Turn) -> str | None:
-    """「あ、ちがう、箱根湯本駅だった」 right after the destination was set."""
-    if not fresh(turn, "guidance") or turn.intent in ("navigate_to", "add_waypoint", "ask_weather", "ask_traffic"):
+    """「あ、ちがう、箱根湯本駅だった」 right after the destination was set, or offered where nothing is searched for."""
+    pending = turn.slots.get("pending")
+    offered = isinstance(pending, Mapping) and pending.get("kind") == "set_destination" and not _shown(turn)
+    if not (fresh(turn, "guidance") or offered) or turn.intent in (
+        "navigate_to",
+        "add_waypoint",
+        "ask_weather",
+        "ask_traffic",
+    ):
         return None
     named = any(e.type in PLACES and e.role is None for e in turn.entities)
     if not named or types(turn) - PLACES - {"kind", "where", "drop"}:
@@ -273,6 +301,8 @@ def one_of_those(turn: Turn) -> str | None:
 
 def asked_after_all(turn: Turn) -> str | None:
     """「住所は？」 while a place is being talked about."""
+    if turn.intent == "handoff" and not turn.all("handoff_topic") and turn.slots.get("focus") and turn.all("attribute"):
+        return "ask_place"
     if not unsure(turn) or not (turn.slots.get("focus") or _shown(turn) or turn.all("place_name")):
         return None
     return (
@@ -323,6 +353,15 @@ def that_place(turn: Turn) -> str | None:
         "add_waypoint",
     )
     there = turn.first("where") in ("there", "candidate") and types(turn) == {"where"}
+    going = turn.ranking.get("set_destination", 0.0) + turn.ranking.get("affirm", 0.0)
+    if (
+        offered
+        and not turn.entities
+        and unsure(turn)
+        and going >= _LIKELY
+        and _plain_length(turn) <= _SHORT[turn.language]
+    ):
+        return "affirm"
     taken = offered and there and unsure(turn) and not QUESTION.search(turn.text)
     return "affirm" if taken and (bare(turn) or TAKING.search(turn.text)) else None
 
@@ -332,6 +371,8 @@ def its_values_speak_for_it(turn: Turn) -> str | None:
     where, a device and its setting, the operator. 「途中で給油できるところある？」"""
     if not unsure(turn):
         return None
+    if CLOCK.search(turn.text) or CALENDAR.search(turn.text):
+        return "schedule"
     said = types(turn)
     if said & {"phone_number", "feeling"} and bare(turn) and turn.first("feeling") in (None, "hungry"):
         return "search_place" if said <= {"phone_number", "kind", "feeling"} else None
@@ -390,7 +431,7 @@ def an_answer_after_all(turn: Turn) -> str | None:
 
 
 RULES: tuple[Callable[[Turn], Reading], ...] = (
-    car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it, about_a_candidate,
+    plain_answer, car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it, about_a_candidate,
     one_of_those, that_place, its_values_speak_for_it, asked_after_all, condition_given_up, an_answer_after_all,
     a_person_wanted, a_place_wished, not_caught,
 )  # fmt: skip

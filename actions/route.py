@@ -273,7 +273,7 @@ class NavigateAction(RouteSkill):
     def _whereabouts(self, turn: Turn, goal: Focus) -> Outcome:
         """A town is no address: its centre is offered, and a search there is made easy."""
         return Outcome(
-            self.say(turn, "route.whereabouts", name=goal.name), "asks_place",
+            self.say(turn, "route.whereabouts", name=goal.name), "asks_yesno",
             {"focus": goal.to_json(), "pending": {"kind": "set_destination"}, "trip": trip_of(turn) or turn.slots.get("trip")},
         )  # fmt: skip
 
@@ -421,12 +421,7 @@ class AddWaypointAction(RouteSkill):
         state = self.change(turn, self.state(turn))
         if not {"city", "area", "station", "near", "where", "name"} & state.conditions.keys():
             state = apply(state, [Add("where", "along_route")])
-        outcome = await self.look(turn, state)
-        if outcome.context == "offers_one":
-            return replace(outcome, slots={**outcome.slots, "pending": {"kind": "add_waypoint"}})
-        if outcome.context in ("offers_list", "asks_condition"):
-            return replace(outcome, slots={**outcome.slots, "pending": {"kind": "list", "then": "waypoint"}})
-        return outcome
+        return await self.look(turn, state)
 
     async def add(self, turn: Turn, stop: Focus) -> Outcome:
         """Puts `stop` before the destination and has the route worked out again."""

@@ -108,6 +108,7 @@ class SearchSkill(Skill):
 
         When the world does not answer, what was said is kept all the same: the search can be taken up again.
         """
+        state = anchored(turn, state)
         try:
             return await self._look(turn, state, lead)
         except BackendError as error:
@@ -216,12 +217,21 @@ class SearchSkill(Skill):
     ) -> Outcome:
         focus = Focus.of(hit.place, wording.name_of(hit.place, turn.language))
         rows = wording.telling_apart([hit], self.phrases, turn.language, self.world.clock(), await self._details(turn))
-        text = self.say(turn, key, name=focus.name, details=self._details_text(turn, rows[0]))
+        stop = await self._is_stop(turn, state)
+        text = self.say(
+            turn, f"{key}_stop" if stop else key, name=focus.name, details=self._details_text(turn, rows[0])
+        )  # fmt: skip
         note, slots = self.demo(turn, [hit.place])
         return Outcome(
             join(turn.language, lead, text, note),
             "offers_one",
-            self.kept(turn, state, focus=focus.to_json(), pending={"kind": "set_destination"}, **slots),
+            self.kept(
+                turn,
+                state,
+                focus=focus.to_json(),
+                pending={"kind": "add_waypoint" if stop else "set_destination"},
+                **slots,
+            ),
             done,
             (card(hit),),
             self._quick(turn, "yes", "other"),
@@ -256,14 +266,21 @@ class SearchSkill(Skill):
         wish = "search.ask_wishes_food" if state.kind == "restaurant" else "search.ask_wishes"
         tail = self.say(turn, wish if asks else "search.ask_which")
         note, slots = self.demo(turn, [hit.place for hit in page.hits])
+        pending = {"kind": "list", "then": "waypoint"} if await self._is_stop(turn, state) else {"kind": "list"}
         return Outcome(
             join(language, lead, head, *items, note, tail),
             "asks_condition" if asks else "offers_list",
-            self.kept(turn, state, focus=None, pending={"kind": "list"}, **slots),
+            self.kept(turn, state, focus=None, pending=pending, **slots),
             done,
             tuple(card(hit) for hit in page.hits),
             tuple(str(n) for n in range(1, len(page.hits) + 1)) + self._quick(turn, "other"),
         )
+
+    async def _is_stop(self, turn: Turn, state: SearchState) -> bool:
+        """Whether what is looked for is a stop on the way rather than a place to go to."""
+        if turn.intent != "add_waypoint" and state.conditions.get("where") != "along_route":
+            return False
+        return bool((await self.world.navigation.status()).get("guiding"))
 
     async def _which(
         self, turn: Turn, state: SearchState, page: PlacePage, done: tuple[Done, ...], lead: str
@@ -819,6 +836,17 @@ class UndoAction(SearchSkill):
             if all(before.conditions.get(k) == v for k, v in wanted.items()):
                 return await self.look(turn, replace(before, chosen=None), self.say(turn, "undo.done"))
         return await NarrowAction(self.world, self.phrases).perform(turn)
+
+
+def anchored(turn: Turn, state: SearchState) -> SearchState:
+    """The state with what "there" means bound to the place talked about now, unless it was bound when it was said."""
+    if state.conditions.get("where") not in REFERENCES:
+        return replace(state, anchor=None)
+    said = turn.first("where") or turn.first("where", role="near")
+    focus = Focus.from_json(turn.slots.get("focus"))
+    if focus is None or (state.anchor is not None and said not in REFERENCES):
+        return state
+    return replace(state, anchor=(focus.name, focus.position.latitude, focus.position.longitude))
 
 
 def car_came_last(turn: Turn) -> bool:

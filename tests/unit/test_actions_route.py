@@ -137,7 +137,7 @@ async def test_the_town_said_with_it_settles_which_station() -> None:
 async def test_a_town_is_no_address() -> None:
     talk = Talk()
     reply = await talk.say(NavigateAction, "横浜に行きたい", "navigate_to", city="横浜")
-    assert reply.text == "横浜市のどちらへ行きますか。よろしければ、中心部を目的地に設定します。"
+    assert reply.text == "横浜市の中心部を目的地に設定しますか。施設や駅の名前でもどうぞ。"
     assert (talk.head_unit.route, talk.slots["trip"]) == (None, {"city": "横浜"})
     reply = await talk.say(SearchAction, "ホテルを探して", "search_place", kind="hotel")
     assert reply.text.startswith("みなとホテルはいかがですか。")

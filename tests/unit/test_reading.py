@@ -234,3 +234,44 @@ def test_both_languages_have_the_same_sentences() -> None:
             for row in (ja[key], en[key])
         ]
         assert of[0] == of[1] or key in {"fact.open_now", "weather.days"} or of[0] <= of[1] or of[1] <= of[0], key
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("はい", "affirm"), ("うん。", "affirm"), ("いいえ", "deny"), ("no thanks", "deny"), ("yes please", "affirm")],
+)
+async def test_one_plain_word_answers_the_question_asked(text: str, meant: str) -> None:
+    talk = await listed("en" if text.isascii() else "ja")
+    await talk.say(ChooseAction, "一番目", "choose_option", ordinal=1)
+    await talk.hear(text, "repeat", 0.5)
+    assert talk.heard_as == meant
+    talk.slots["pending"] = None
+    await talk.hear(text, "chitchat", 0.5)
+    assert talk.heard_as == "chitchat"
+
+
+async def test_there_stays_where_it_was_said() -> None:
+    """「その近くのカフェ」, then sorted: "there" is still the tower, though the list put it out of focus."""
+    talk = Talk()
+    talk.slots["focus"] = {"id": "r1", "name": "トラットリア青山", "lat": 35.6607, "lon": 139.7016}
+    await talk.say(
+        SearchAction, "その近くの駐車場", "search_place", kind=("parking", "駐車場"), where=("there", "その近く")
+    )
+    assert talk.slots["focus"] is None
+    reply = await talk.say(NarrowAction, "料金順で", "narrow", sort="parking_fee")
+    assert (reply.context, talk.slots["search"]["shown"][0]) == ("offers_list", "p2")
+
+
+async def test_a_stop_is_offered_as_a_stop() -> None:
+    talk = Talk()
+    await talk.say(NavigateAction, "横浜駅まで", "navigate_to", station="横浜駅")
+    reply = await talk.hear(
+        "途中でラーメン食べたい", "search_place", genre=("ramen", "ラーメン"), where=("along_route", "途中で")
+    )
+    assert (
+        reply.text.endswith("経由地に追加しますか。なお、施設の情報はデモ用です。")
+        or "経由地に追加しますか" in reply.text
+    )
+    assert talk.slots["pending"] == {"kind": "add_waypoint"}
+    reply = await talk.hear("はい", "affirm")
+    assert reply.text.startswith("麺屋つばめを経由地に追加しました。")
