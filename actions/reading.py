@@ -121,7 +121,7 @@ _FILLER_JA = re.compile(
 _FILLER_EN = re.compile(
     r"\b(m|s|re|ll|d|ve|on second thoughts?|never ?mind|nah|nope|look|try|and|what|what's|how|how's|about|the|a|an|in|at|on|for|to|then|okay|ok|so|um|uh|er|well|please|one|ones|i|i'll|i'd|we|we'll|"
     r"let's|take|go|with|is|it|it's|was|be|of|that|this|there|no|not|actually|sorry|wait|hang|hold|mean|meant|make|like|have|"
-    r"want|would|will|number|maybe|just|yes|yeah|right|instead|rather|only|some|could|can|might|up|go|with|has|my|me|do|did|you)\b|[^\w]|_",
+    r"want|would|will|number|maybe|just|yes|yeah|right|instead|rather|only|some|shall|could|can|might|up|go|with|has|my|me|do|did|you)\b|[^\w]|_",
     re.IGNORECASE,
 )
 
@@ -380,6 +380,8 @@ def its_values_speak_for_it(turn: Turn) -> str | None:
     if turn.all("kind", "genre") and somewhere and said <= CONDITION_TYPES | PLACES | {"attribute", "time", "number"}:
         on = turn.slots.get("context") in OPEN_CONTEXTS or fresh(turn, "guidance", 3)
         asks = on and (QUESTION.search(turn.text) or bare(turn))
+        # 「銀座で中華」 and not a word besides is what a driver asks for.
+        asks = asks or bool(turn.all(*PLACES) and left_over(turn) == 0)
         return "search_place" if asks or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE else None
     setting = turn.all("climate_device") and turn.all("degrees", "direction", "level")
     if setting and turn.ranking.get("climate", 0.0) >= _LIKELY:
