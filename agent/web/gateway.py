@@ -299,24 +299,22 @@ async def run(settings: Settings) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     print("Starting the dialogue model (about 15 s) …", file=sys.stderr, flush=True)
-    opening = asyncio.create_task(_serve(settings, stop))
+    serving = asyncio.Event()
+    opening = asyncio.create_task(_serve(settings, stop, serving))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
-    if not opening.done():
-        # A stop during the start: give it the time to end in order.
-        done, _ = await asyncio.wait({opening}, timeout=15)
-        if not done:
-            opening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await opening
-            return 0
-    await opening
+    if stop.is_set() and not serving.is_set():
+        # Stopped while it starts: nobody waits for the engine to be ready first.
+        opening.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await opening
     return 0
 
 
-async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+async def _serve(settings: Settings, stop: asyncio.Event, serving: asyncio.Event) -> None:
     async with open_gateway(settings) as gateway:
+        serving.set()
         host = settings.host if settings.host not in ("0.0.0.0", "::") else socket.gethostname()
         token = f"?token={settings.token}" if settings.token else ""
         print(f"The concierge listens: http://{host}:{gateway.port}/{token}  (Ctrl-C ends it)", flush=True)
