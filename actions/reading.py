@@ -57,6 +57,10 @@ CALENDAR = re.compile(
     r"今日(は|って)?\s*(何日|何曜|なんにち|なんよう)|\bwhat(('| i)?s)? (day|date|the date|today's date)\b",
     re.IGNORECASE,
 )
+WANTING = re.compile(
+    r"つない|話したい|話せ|お願い|ほしい|欲しい|したい|\b(can|could|may|want|need|please|talk|speak|connect|get me)\b",
+    re.IGNORECASE,
+)
 ORDER = re.compile(r"順|並べ|ならべ|ソート|\b(sort|order|rank|first|arrange|list)\b", re.IGNORECASE)
 CHOOSING = re.compile(
     TAKING.pattern + r"|選|えら|決め|(ほう|方|の|ところ|とこ|やつ)(が|で|に|を)(?!き)|停め|行こ|いこ|(ほう|方)$|"
@@ -162,8 +166,13 @@ def bare(turn: Turn) -> bool:
     """Whether the entities are (nearly) all there is to the message: to the last word when it was taken for chatter and
     nothing speaks for the search, for 「渋谷は混んでた」 names a place as well."""
     doubted = turn.intent in CHATTER and _probability(turn, SEARCHING | _GOING) < _HARDLY
-    allowed = 0 if doubted else 2 if turn.language == "en" else 3
+    allowed = 0 if doubted else 1 if turn.language == "en" else 2
     return bool(turn.entities) and left_over(turn) <= allowed
+
+
+def brief(turn: Turn) -> bool:
+    """Whether there is little besides the entities: a sentence with a story in it is for somebody else."""
+    return left_over(turn) <= (2 if turn.language == "en" else 4)
 
 
 def unsure(turn: Turn) -> bool:
@@ -379,14 +388,16 @@ def its_values_speak_for_it(turn: Turn) -> str | None:
     somewhere = said & {*PLACES, "where"} or NEARBY.search(turn.text)
     if turn.all("kind", "genre") and somewhere and said <= CONDITION_TYPES | PLACES | {"attribute", "time", "number"}:
         on = turn.slots.get("context") in OPEN_CONTEXTS or fresh(turn, "guidance", 3)
-        asks = on and (QUESTION.search(turn.text) or bare(turn))
+        asks = on and ((QUESTION.search(turn.text) and brief(turn)) or bare(turn))
         # 「銀座で中華」 and not a word besides is what a driver asks for.
         asks = asks or bool(turn.all(*PLACES) and left_over(turn) == 0)
-        return "search_place" if asks or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE else None
+        likely = brief(turn) and _probability(turn, SEARCHING | _GOING) >= _POSSIBLE
+        return "search_place" if asks or likely else None
     setting = turn.all("climate_device") and turn.all("degrees", "direction", "level")
     if setting and turn.ranking.get("climate", 0.0) >= _LIKELY:
         return "climate"
-    return "handoff" if "handoff_topic" in said and turn.ranking.get("handoff", 0.0) >= _HARDLY else None
+    wanted = "handoff_topic" in said and brief(turn) and WANTING.search(turn.text)
+    return "handoff" if wanted and turn.ranking.get("handoff", 0.0) >= _HARDLY else None
 
 
 def not_caught(turn: Turn) -> str | None:
@@ -417,7 +428,8 @@ def an_answer_after_all(turn: Turn) -> str | None:
     said = types(turn)
     conditions = said and said <= CONDITION_TYPES | {"place_name"}
     under_way = context in OPEN_CONTEXTS or (_shown(turn) and fresh(turn, "search", 3) and said & _WISHES)
-    if conditions and under_way and (bare(turn) or _probability(turn, SEARCHING | _GOING) >= _POSSIBLE):
+    likely = brief(turn) and _probability(turn, SEARCHING | _GOING) >= _POSSIBLE
+    if conditions and under_way and (bare(turn) or likely):
         return "search_place" if context == "asks_place" else "narrow"
     if turn.slots.get("pending") and not said and _plain_length(turn) <= _SHORT[turn.language]:
         for intent in ("affirm", "deny", "cancel"):
