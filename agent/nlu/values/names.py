@@ -337,6 +337,8 @@ class Names:
         if not 2 <= len(words) <= 3 or re.search(r"[,.!?](?=.*[a-z])", _FILLERS_EN.sub("", text)):
             return None
         head, last = words[:-1], words[-1]
+        if any(cue.start() <= head[0].start < cue.end() for cue in self._en_cues.finditer(text)):
+            return None  # "navigate to …": what announces a name is no part of it
         if last.surface not in self._en_words or last.surface in ("restaurant", "hotel", "cafe", "café", "coffee", "food", "express", "care", "house", "parking", "bar", "pizza", "burger", "school", "hospital", "supermarket", "drive", "way", "lane"):  # fmt: skip
             return None
         plain = any(
