@@ -217,14 +217,12 @@ class Conversation:
         turn.model(reply.timings)
         understanding, payload = reply.understanding, reply.payload
         turn.slots = reply.slots
-        # Where the dialogue read the message otherwise than the model did (「明日は？」 after the weather), its reading counts.
-        intent = str(payload.get("intent") or understanding.intent)
         turn.emit(
             Understood(
                 turn.session,
                 turn.number,
-                intent,
-                self._function_of(intent),
+                understanding.intent,
+                self._function_of(understanding.intent),
                 understanding.confidence,
                 understanding.entities,
             )

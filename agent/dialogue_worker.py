@@ -24,6 +24,7 @@ import time
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -403,7 +404,12 @@ def _reply(messages: Iterable[Mapping[str, Any]], tracker: DialogueStateTracker,
             payload[key] = [*payload[key], *custom.get(key, [])]
     latest = tracker.latest_message
     parsed = latest.parse_data if latest is not None else {}
-    return DialogueReply(tuple(texts), payload, _understanding(parsed), _slots(tracker), stages)
+    understanding = _understanding(parsed)
+    # Where the dialogue read the message otherwise than the model did (「明日は？」 after the weather), its reading counts.
+    meant = next((m["custom"]["intent"] for m in messages if (m.get("custom") or {}).get("intent")), None)
+    if meant is not None:
+        understanding = replace(understanding, intent=meant)
+    return DialogueReply(tuple(texts), payload, understanding, _slots(tracker), stages)
 
 
 def quiet_logs() -> None:
