@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ class SentenceEncoder:
     """Unit vectors of sentences, computed on one thread. Safe to call from any thread."""
 
     DIMENSION: Final = 384
-    REMEMBERED: Final = 512
+    REMEMBERED: ClassVar[int] = 512
     """sentences kept in memory"""
     LONGEST: Final = 128
     """tokens looked at, of the model's 512: what a driver says is shorter, and time grows with length"""
