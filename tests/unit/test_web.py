@@ -142,7 +142,7 @@ async def test_arrival_is_announced_to_open_pages_alone(front: Front) -> None:
     async with front.client.ws_connect("/ws", origin=front.origin) as ws:
         session = (await ws.receive_json(timeout=3))["session"]
         assert front.gateway.sessions() == [session]
-        conversation = front.gateway._system.conversation
+        conversation = front.gateway.system.conversation
         await conversation.notice(session, "arrived", "notice.arrived_name", data={"name": "東京タワー"})
         notice = await ws.receive_json(timeout=3)
         assert notice["type"] == "notice"
