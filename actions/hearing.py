@@ -9,18 +9,27 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from actions.ground import car_position
 from actions.skill import Entity, Turn, World
 from backends.model import Language, Locality, Place, Position
 from backends.sounds import nearness
 
 NAME_TYPES = ("place_name", "station", "area", "city", "prefecture")
-SURE, CLEARLY_FIRST = 0.8, 0.06
-"""so alike (0 … 1), or so far before the second, that nobody is asked"""
+SURE, CLEARLY_FIRST = 0.72, 0.05
+"""so alike (0 … 1) and so far before the second, that nobody is asked"""
 POSSIBLE = 0.5
 """less alike than this it is no guess to make"""
+SURELY_MORE = 0.75
+"""so alike the whole of the words must be to a name, where a name that is known was understood in a part of them"""
+PROBABLE = 0.62
+"""less alike than this the words of a sentence in which nothing was recognized are no name"""
+EXPLAINED = 0.7
+"""the share of the goal's letters that must belong to words that were understood"""
+MISREAD = ("number", "genre", "kind", "direction", "where", "feeling", "duration", "time")
+"""what may be read into the letters of a misheard name"""
 ASKED = 3
 SAME_PLACE_M = 1_500
 """a station on the map and the same in the gazetteer lie within this"""
@@ -71,14 +80,19 @@ class Meant:
     """likeness less what its distance and what it leaves unexplained take away"""
     place: Place | None = None
     locality: Locality | None = None
+    whole: bool = False
+    """it sounds like all of the words where the goal stands"""
 
     def entity(self, role: str | None, text: str) -> Entity:
         """The entity that names it without doubt."""
         if self.place is not None and self.place.kind != "station":
             return Entity("place_name", self.place.name, role, text=text)
         kind = "station" if self.place is not None or self.locality is None else self.locality.kind
-        type_ = {"station": "station", "city": "city", "ward": "area", "town": "area", "prefecture": "prefecture"}.get(kind)
-        return Entity(type_ or "place_name", self.name, role, text=text)
+        type_ = {"station": "station", "city": "city", "ward": "area", "town": "area", "prefecture": "prefecture"}.get(
+            kind
+        )
+        name = self.name.removesuffix("市") if type_ == "city" and len(self.name) > 2 else self.name
+        return Entity(type_ or "place_name", name, role, text=text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +133,68 @@ def _trimmed(text: str) -> str:
     return _LAST_WORDS.sub("", _FIRST_WORDS.sub("", text.strip()))
 
 
+async def mended(world: World, turn: Turn) -> Mended:
+    """The turn with a goal nobody knows under that name put right by its sound; as it was when there is nothing to mend."""
+    goal = goal_of(turn.text, turn.language)
+    named = [e for e in turn.entities if e.type in NAME_TYPES and e.role != "exclude"]
+    if turn.all("ordinal", "pick", "phone_number") or not (named or goal):
+        return Mended(turn)
+    explained = sum(len(e.text) for e in turn.entities if goal is not None and e.text and e.text in goal.text)
+    unexplained = goal is not None and explained < EXPLAINED * len(goal.text)
+    car = await car_position(world)
+    known = bool(named) and all([await _known(world, e, car) for e in named])
+    if not unexplained and (known or not named):
+        return Mended(turn)
+    found = [m for m in await meant(world, turn, car) if m.likeness >= POSSIBLE]
+    if known:
+        # 「有明テニスの…」 with half of it misheard is not Ariake; 「札幌に旅行」 is Sapporo.
+        found = [m for m in found if m.whole and m.likeness >= SURELY_MORE]
+    if not found or (not named and found[0].likeness < PROBABLE):
+        return Mended(turn)
+    near = bool(goal is not None and goal.near)
+    if sure(found) or near:
+        return Mended(_with(turn, found[0], named, goal))
+    close = [m for m in found[:ASKED] if m.score > found[0].score - CLEARLY_FIRST * 2]
+    return Mended(turn, tuple(close))
+
+
+def sure(found: Sequence[Meant]) -> bool:
+    """Whether the first is what was said, or so much likelier than the next that nobody need be asked."""
+    second = found[1].score if len(found) > 1 else 0.0
+    return found[0].likeness >= SURE and found[0].score - second >= CLEARLY_FIRST
+
+
+async def _known(world: World, entity: Entity, car: Position | None) -> bool:
+    """Whether a place or a locality bears the name."""
+    name = str(entity.value)
+    if world.gazetteer.lookup(name, near=car):
+        return True
+    hits = await world.places.find(name, near=car, limit=1)
+    return bool(hits) and hits[0].match in ("exact", "reading", "part")
+
+
+def _with(turn: Turn, found: Meant, named: Sequence[Entity], goal: Goal | None) -> Turn:
+    """The turn as if the place had been said by its name; what was read inside the misheard words goes."""
+    inside = goal.text if goal is not None else turn.text
+    role = "near" if (goal is not None and goal.near) or any(e.role == "near" for e in named) else None
+    kept = [e for e in turn.entities if e not in named and not (e.type in MISREAD and e.text and e.text in inside)]
+    return replace(turn, entities=(*kept, found.entity(role, inside)))
+
+
 async def meant(world: World, turn: Turn, car: Position | None) -> tuple[Meant, ...]:
     """The places the turn may mean as its goal, likeliest first; empty when it names none."""
     goal = goal_of(turn.text, turn.language)
     named = [e for e in turn.entities if e.type in NAME_TYPES and e.role != "exclude"]
     whole = goal.text if goal is not None else _trimmed(turn.text)
-    said = list(dict.fromkeys([whole, *(t for e in named for t in (e.text, str(e.value)) if t), *_shorter(whole, turn.language)]))
+    said = list(
+        dict.fromkeys(
+            [whole, *(t for e in named for t in (e.text, str(e.value)) if t), *_shorter(whole, turn.language)]
+        )
+    )
     found: list[Meant] = []
     for text in said:
         missing = UNCOVERED * max(0.0, 1 - len(text) / len(whole)) if whole else 0.0
-        found += [replace(m, score=m.score - missing) for m in await called(world, text, car)]
+        found += [replace(m, score=m.score - missing, whole=text == whole) for m in await called(world, text, car)]
     return _distinct(found)
 
 
@@ -138,7 +204,9 @@ def _shorter(text: str, language: Language) -> list[str]:
         words = text.split()
         return [" ".join(words[i:]) for i in range(1, min(3, len(words) - 1))]
     after_pause = re.split("[、。]", text)[-1]
-    return [t for t in (after_pause, text[:-1] if len(text) > 3 and text[-1] in "えへ絵を江恵にがの" else "") if len(t) > 1]
+    return [
+        t for t in (after_pause, text[:-1] if len(text) > 3 and text[-1] in "えへ絵を江恵にがの" else "") if len(t) > 1
+    ]
 
 
 async def called(world: World, name: str, car: Position | None, limit: int = 6) -> list[Meant]:
@@ -147,7 +215,9 @@ async def called(world: World, name: str, car: Position | None, limit: int = 6) 
     station = _STATION.search(name) is not None
     for hit in await world.places.find(name, near=car, limit=limit):
         likeness = {"exact": SAME_SPELLING, "reading": 1.0, "part": hit.score}.get(hit.match, hit.score / 0.9)
-        found.append(Meant(hit.place.name, hit.place.position, likeness, likeness - nearness(hit.distance_m), hit.place))
+        found.append(
+            Meant(hit.place.name, hit.place.position, likeness, likeness - nearness(hit.distance_m), hit.place)
+        )
     spelt = world.gazetteer.lookup(name, near=car)[:limit]
     for locality in spelt:
         likeness = SAME_SPELLING if _KANJI.search(name) and name.rstrip("駅市区町村") in locality.name else 1.0

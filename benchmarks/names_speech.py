@@ -82,10 +82,16 @@ def far_stations(gazetteer_file: Path, places_file: Path) -> list[Place]:
     ]  # fmt: skip
 
 
-def sample(stations: Sequence[Place], landmarks: Sequence[Place], far: Sequence[Place], count: int, seed: int) -> list[Said]:
+def sample(
+    stations: Sequence[Place], landmarks: Sequence[Place], far: Sequence[Place], count: int, seed: int
+) -> list[Said]:
     """`count` Japanese names, each in a sentence and alone, and 100 English ones: six tenths stations, three tenths landmarks, a tenth far."""
     dice = random.Random(seed)
-    parts = (("station", stations, round(count * 0.55)), ("landmark", landmarks, round(count * 0.35)), ("far", far, round(count * 0.1)))
+    parts = (
+        ("station", stations, round(count * 0.55)),
+        ("landmark", landmarks, round(count * 0.35)),
+        ("far", far, round(count * 0.1)),
+    )
     japanese: list[Said] = []
     for group, places, wanted in parts:
         for place in dice.sample(list(places), min(wanted, len(places))):
@@ -99,7 +105,9 @@ def sample(stations: Sequence[Place], landmarks: Sequence[Place], far: Sequence[
 
 
 def _both(place: Place, group: str, language: str, dice: random.Random) -> Iterator[Said]:
-    car = Position(place.position.latitude + dice.uniform(-0.2, 0.2), place.position.longitude + dice.uniform(-0.25, 0.25))
+    car = Position(
+        place.position.latitude + dice.uniform(-0.2, 0.2), place.position.longitude + dice.uniform(-0.25, 0.25)
+    )
     if language == "ja":
         name, kana = place.name, place.name_kana or ""
         bare = place.kind == "station" and dice.random() < 0.3
@@ -140,7 +148,9 @@ def sound(said: Said) -> Any:
         samples = resample_poly(wave_, 1, 3) / 32768
     else:
         with tempfile.NamedTemporaryFile(suffix=".wav") as file:
-            subprocess.run(["espeak-ng", "-v", OTHER_VOICE_EN, "-s", "150", "-w", file.name, said.text], check=True, timeout=30)
+            subprocess.run(
+                ["espeak-ng", "-v", OTHER_VOICE_EN, "-s", "150", "-w", file.name, said.text], check=True, timeout=30
+            )
             with wave.open(file.name) as read:
                 rate = read.getframerate()
                 raw = np.frombuffer(read.readframes(read.getnframes()), dtype="<i2").astype("f8")
