@@ -24,6 +24,8 @@ POSSIBLE = 0.5
 """less alike than this it is no guess to make"""
 SURELY_MORE = 0.75
 """so alike the whole of the words must be to a name, where a name that is known was understood in a part of them"""
+LONGEST = 24
+"""letters: longer goals are sentences about something else"""
 PROBABLE = 0.62
 """less alike than this the words of a sentence in which nothing was recognized are no name"""
 EXPLAINED = 0.7
@@ -36,27 +38,32 @@ SAME_PLACE_M = 1_500
 UNCOVERED = 0.5
 """how much it counts against a reading of the sentence that it leaves the whole goal unexplained"""
 
+_REST = r"[^、。]{0,12}$"
 _GOAL_JA = tuple(
-    re.compile(pattern)
+    re.compile(pattern + _REST)
     for pattern in (
-        r"^(.+?)(?:を|の|お|は|に)?目的地[にへと]?.*$",
-        r"^(.+?)(?:まで|まて)(?:の(?:道|ルート)を?|を|は|へ|に|、|に?い)*(?:お?(?:願|ねが)い?|おねがい|ねがい|案内|ナビ|連れて|行|い[きくこっ]).*$",
-        r"^(.+?)(?:[へえ絵]ね?|を|が|に|の|まで)?、?(?:案内|あんない|ナビ).*$",
-        r"^(.+?)[にへ](?:行|生|い)(?:き|こ|く|っ).*$",
-        r"^(.+?)[にへ](?:寄|よ)(?:り|っ).*$",
+        r"^(.+?)(?:を|の|お|は|に)?目的.{0,2}?[にへと]",
+        r"^(.+?)(?:まで|まて)(?:の(?:道|ルート)を?|を|は|へ|に|、|に?い)*(?:お?(?:願|ねが)い?|おねがい|ねがい|案内|ナビ|連れて|行|い[きこっ])",
+        r"^(.+?)(?:[へえ絵]ね?|を|が|に|の|まで)?、?(?:案内|[あや]んない|ナビ)",
+        r"^(.+?)[にへ](?:行|生|い)(?:きた|こう|って|きま)",
+        r"^(.+?)[にへ](?:寄|よ)(?:り|って)",
         r"^(.+?)(?:まで|まて)[、。!?！？]*$",
     )
 )
-_NEAR_JA = re.compile(r"^(.+?)の?(?:近く|近所|付近|周辺|そば)(?:で|の|に|、|を).*$")
+_NEAR_JA = re.compile(r"^(.+?)の?(?:近く|近所|付近|周辺|そば)(?:で|の|に|、|を)[^、。]{0,16}$")
 _GOAL_EN = re.compile(
     r"^.*?\b(?:(?:take|bring|drive|get) (?:me|us) (?:to|two|time|there)?|navigat\w* (?:me )?(?:to|the)?|(?:go|drive|head|daughter|route|directions?|way) (?:to|two)|"
     r"want to (?:go )?(?:to)?|daughter|guide me to|set (?:the )?destination to)\s+(.+)$",
     re.IGNORECASE,
 )
-_NEAR_EN = re.compile(r"^.*?\b(?:near|close to|around|next to|parking (?:near|there|their|the))\s+(.+)$", re.IGNORECASE)
+_NEAR_EN = re.compile(
+    r"^.*?\b(?:near|close to|around|next to|parking (?:near|there|their|the))\s+(?!by\b|me\b|here\b|to\b|there\b)(.+)$",
+    re.IGNORECASE,
+)
 _FIRST_WORDS = re.compile(
     r"^(?:(?:えー?っ?と|あの[ー、]|すみません|じゃあ|じゃ、|ねえ|はい|では|今から|これから|次は|the |a |um |uh |please )[、, ]*)+", re.IGNORECASE
 )  # fmt: skip
+_PAUSE = re.compile(r"[。!?！？\n]|、.{4,}")
 _LAST_WORDS = re.compile(r"(?:[,.!?。！？、 ]| please| thanks| thank you| for me)+$", re.IGNORECASE)
 
 
@@ -136,11 +143,18 @@ def _trimmed(text: str) -> str:
 async def mended(world: World, turn: Turn) -> Mended:
     """The turn with a goal nobody knows under that name put right by its sound; as it was when there is nothing to mend."""
     goal = goal_of(turn.text, turn.language)
-    named = [e for e in turn.entities if e.type in NAME_TYPES and e.role != "exclude"]
-    if turn.all("ordinal", "pick", "phone_number") or not (named or goal):
+    if goal is None and turn.slots.get("context") == "asks_place":
+        goal = Goal(_trimmed(turn.text), False)
+    if (
+        goal is None
+        or len(goal.text) > LONGEST
+        or _PAUSE.search(goal.text)
+        or turn.all("ordinal", "pick", "phone_number")
+    ):
         return Mended(turn)
-    explained = sum(len(e.text) for e in turn.entities if goal is not None and e.text and e.text in goal.text)
-    unexplained = goal is not None and explained < EXPLAINED * len(goal.text)
+    named = [e for e in turn.entities if e.type in NAME_TYPES and e.role != "exclude"]
+    explained = sum(len(e.text) for e in turn.entities if e.text and e.text in goal.text)
+    unexplained = explained < EXPLAINED * len(goal.text)
     car = await car_position(world)
     known = bool(named) and all([await _known(world, e, car) for e in named])
     if not unexplained and (known or not named):
@@ -151,11 +165,16 @@ async def mended(world: World, turn: Turn) -> Mended:
         found = [m for m in found if m.whole and m.likeness >= SURELY_MORE]
     if not found or (not named and found[0].likeness < PROBABLE):
         return Mended(turn)
-    near = bool(goal is not None and goal.near)
-    if sure(found) or near:
+    if any(_bare(found[0].name) == _bare(str(e.value)) for e in named):
+        return Mended(turn)
+    if sure(found) or (goal.near and found[0].likeness >= PROBABLE):
         return Mended(_with(turn, found[0], named, goal))
     close = [m for m in found[:ASKED] if m.score > found[0].score - CLEARLY_FIRST * 2]
     return Mended(turn, tuple(close))
+
+
+def _bare(name: str) -> str:
+    return name.rstrip("駅市区町村県")
 
 
 def sure(found: Sequence[Meant]) -> bool:
@@ -173,10 +192,10 @@ async def _known(world: World, entity: Entity, car: Position | None) -> bool:
     return bool(hits) and hits[0].match in ("exact", "reading", "part")
 
 
-def _with(turn: Turn, found: Meant, named: Sequence[Entity], goal: Goal | None) -> Turn:
+def _with(turn: Turn, found: Meant, named: Sequence[Entity], goal: Goal) -> Turn:
     """The turn as if the place had been said by its name; what was read inside the misheard words goes."""
-    inside = goal.text if goal is not None else turn.text
-    role = "near" if (goal is not None and goal.near) or any(e.role == "near" for e in named) else None
+    inside = goal.text
+    role = "near" if goal.near or any(e.role == "near" for e in named) else None
     kept = [e for e in turn.entities if e not in named and not (e.type in MISREAD and e.text and e.text in inside)]
     return replace(turn, entities=(*kept, found.entity(role, inside)))
 

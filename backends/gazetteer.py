@@ -50,9 +50,9 @@ from backends.readings import (
     romaji_to_kana,
     to_katakana,
 )
-from backends.sounds import SoundIndex, SoundIndexBuilder, english_phonemes, phonemes
+from backends.sounds import STATION, SoundIndex, SoundIndexBuilder, english_phonemes, english_sounds, phonemes
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _STAGE = "gazetteer"
 _SPELLING, _READING, _LATIN = 0, 1, 2
 
@@ -665,10 +665,10 @@ def _sounds(entries: Sequence[_Entry]) -> Mapping[str, Any]:
         if entry.kind == "town" and not entry.known:
             continue
         kana = [entry.reading, *_kana_with_suffix(entry)]
-        english = [entry.name_en or ""]
+        said = [*map(phonemes, kana), english_phonemes(entry.name_en or "")]
         if entry.kind == "station":
-            english = [kana_to_romaji(entry.reading), f"{kana_to_romaji(entry.reading)} station"]
-        for sound in dict.fromkeys([*map(phonemes, kana), *map(english_phonemes, english)]):
+            said.append(phonemes(entry.reading) + STATION)
+        for sound in dict.fromkeys(said):
             builder.add(i, sound)
     at = np.radians(np.array([e.position for e in entries] or np.zeros((0, 2))))
     return {**builder.arrays(), "at": at}
@@ -994,15 +994,14 @@ class JapanGazetteer:
         """Localities whose names sound like `name`, most alike first and of names as alike the nearer: (locality, likeness 0 … 1,
         likeness less what the distance takes away). Districts nobody outside knows are left out."""
         name = name[:100].strip()
-        sounds = (
-            [english_phonemes(name)] if is_latin(name) else [phonemes(kana) for kana in self._readings.spoken(name)]
-        )
+        sounds = english_sounds(name) if is_latin(name) else [phonemes(kana) for kana in self._readings.spoken(name)]
         wanted = None if kinds is None else self._of_kinds(frozenset(kinds))
         found = self._sounds.alike(
             sounds,
             metres=None if near is None else lambda owners: self._metres(owners, near),
             allowed=None if wanted is None else lambda owners: wanted[owners],
             limit=limit,
+            vowels=not is_latin(name),
         )
         return tuple((self._locality(a.owner), a.likeness, a.score) for a in found)
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from backends.model import MatchQuality
 from backends.readings import NameKeys, Readings, is_latin, reading_key, romaji_to_kana
-from backends.sounds import SoundIndex, english_phonemes, phonemes
+from backends.sounds import SoundIndex, english_sounds, phonemes
 
 SPELLING, READING, LATIN = 0, 1, 2
-NAME_CAP = 1_000
+NAME_CAP = 400
 """a search by name ranks and counts at most so many places, the nearest ones; without a name totals are exact"""
 QUALITY_RANK: dict[MatchQuality, int] = {"exact": 0, "reading": 1, "part": 2, "fuzzy": 3, "attributes": 4}
 
@@ -80,7 +80,7 @@ class PlaceNames:
             anywhere = anywhere or bool(rows)
             for n in self._narrow([n for (n,) in rows]):
                 found.setdefault(n, Named(n, quality, 1.0 if quality == "exact" else 0.95))
-        for key, what in self._in_part(keys):
+        for key, what in self._in_part(text, keys):
             numbers = self._holding(key)
             parts = {n: names for n, names in self._keys_of(self._narrow(numbers)).items() if key in names[what]}
             for n, names in parts.items():
@@ -106,12 +106,13 @@ class PlaceNames:
         elif keys.reading:
             yield keys.reading, READING
 
-    def _in_part(self, keys: NameKeys) -> Iterator[tuple[str, int]]:
+    def _in_part(self, text: str, keys: NameKeys) -> Iterator[tuple[str, int]]:
         if keys.folded:
             yield keys.folded, SPELLING
         if len(keys.reading) >= 3 and keys.reading != keys.folded:
             yield keys.reading, READING
-        if len(keys.latin) >= 5:
+        if len(keys.latin) >= 5 and is_latin(text):
+            # What is said in kana or kanji has been looked for by its reading.
             yield keys.latin, LATIN
 
     def _holding(self, key: str) -> list[int]:
@@ -125,9 +126,8 @@ class PlaceNames:
         counts = self._counts(bigrams(key))
         if len(counts) < len(bigrams(key)):
             return []
-        # Four of the rarest say nearly as much as all.
-        match = " AND ".join(quoted(gram) for gram, _ in counts[:4])
-        return [n for (n,) in self._db.execute("SELECT rowid FROM grams WHERE grams MATCH ?", (match,)).fetchall()]
+        match = " AND ".join(quoted(gram) for gram in _telling(counts))
+        return [n for (n,) in self._db.execute("SELECT rowid FROM grams WHERE grams MATCH ?", (match,))]
 
     def _counts(self, of: Iterable[str]) -> list[tuple[str, int]]:
         """The bigrams that occur at all, rarest first."""
@@ -145,9 +145,9 @@ class PlaceNames:
     # --- by sound ---
 
     def _alike(self, text: str, keys: NameKeys) -> list[Named]:
-        sounds = [english_phonemes(text)] if is_latin(text) else [phonemes(r) for r in self._readings.spoken(text)]
+        sounds = english_sounds(text) if is_latin(text) else [phonemes(r) for r in self._readings.spoken(text)]
         alike = self._sounds.alike(
-            sounds, metres=self._metres, allowed=self._allowed, limit=50, least=_LEAST_ALIKE
+            sounds, metres=self._metres, allowed=self._allowed, limit=50, least=_LEAST_ALIKE, vowels=not is_latin(text)
         )  # fmt: skip
         out = [Named(a.owner, "fuzzy", round(a.likeness * 0.9, 4), a.score) for a in alike]
         if not alike or alike[0].likeness < _SURELY_ALIKE:
@@ -188,6 +188,18 @@ def _part(n: int, key: str, name: str, what: int) -> Named:
 def bigrams(key: str) -> set[str]:
     """The bigrams of a key; of a single letter itself."""
     return {key[i : i + 2] for i in range(len(key) - 1)} or ({key} if key else set())
+
+
+def _telling(counts: Sequence[tuple[str, int]]) -> list[str]:
+    """The bigrams worth asking for, of (bigram, places) rarest first: each more is read through for little when the rarest leave few."""
+    chosen = [counts[0][0]]
+    few = counts[0][1]
+    for gram, places in counts[1:4]:
+        if few <= 300 or places > 30 * few:
+            break
+        chosen.append(gram)
+        few = max(1, few * places // max(places, 20_000))
+    return chosen
 
 
 def quoted(gram: str) -> str:

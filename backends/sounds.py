@@ -51,13 +51,16 @@ _COARSE = str.maketrans(
     {"g": "k", "z": "s", "S": "s", "J": "s", "j": "", "C": "t", "T": "t", "d": "t", "b": "h", "p": "h", "f": "h", "m": "n",
      "N": "n", "w": "", "y": ""}
 )  # fmt: skip
+STATION = "staSon"
+"""the word as the letters here spell it"""
+_VOWELS = re.compile(rb"[aiueo]+")
 _TWICE = re.compile(r"(.)\1+")
 _SMALL = frozenset("ァィゥェォャュョ")
 _GRAM = 3
 _ALPHABET = " ^$aiueokstnhr"
 _CODE = {letter: number for number, letter in enumerate(_ALPHABET)}
 _GRAMS = len(_ALPHABET) ** _GRAM
-_READ = 150_000
+_READ = 100_000
 """postings read for one search, the rarest trigrams first"""
 _SHORT = 400
 """names compared letter by letter"""
@@ -102,6 +105,14 @@ def english_phonemes(text: str) -> str:
     for pattern, letter in (*_ENGLISH, *_SPELT):
         text = pattern.sub(letter, text)
     return text
+
+
+def english_sounds(text: str) -> list[str]:
+    """What Latin text may sound like: as English is spelt, and letter by letter as names from Japan are."""
+    plain = text.casefold().replace("j", "J").replace("station", STATION)
+    for pattern, letter in _SPELT:
+        plain = pattern.sub(letter, plain)
+    return list(dict.fromkeys((english_phonemes(text), plain)))
 
 
 @lru_cache(maxsize=8192)
@@ -169,11 +180,13 @@ class SoundIndex:
         allowed: Array = None,
         limit: int = 20,
         least: float = 0.5,
+        vowels: bool = True,
     ) -> list[Alike]:
         """The names most like any of `sounds` (likeliest first), best first, at most one entry an owner and none below `least`.
 
         `metres(owners)`: how far each is away, so that of names as alike the nearer comes first. `allowed(owners)`: which may be
-        named at all. Both get and give arrays.
+        named at all. Both get and give arrays. Without `vowels` a third of the likeness is that of the consonants alone: English speakers
+        and recognizers agree on no vowel of a Japanese name.
         """
         import numpy as np
 
@@ -184,6 +197,11 @@ class SoundIndex:
             return []
         likeness = (_compared(list(said), self._texts("fine", entries))
                     + _compared([level.encode("ascii") for level in said.values()], self._texts("coarse", entries))) / 2  # fmt: skip
+        if not vowels:
+            bare = _compared(
+                _skeletons(level.encode("ascii") for level in said.values()), _skeletons(self._texts("coarse", entries))
+            )
+            likeness = (2 * likeness + bare) / 3
         likeness = (likeness - READ_OTHERWISE * (np.arange(len(said)) > 0)[:, None]).max(axis=0)
         score = likeness - near
         best: dict[int, Alike] = {}
@@ -216,8 +234,8 @@ class SoundIndex:
         if not read:
             return np.zeros(0, dtype=np.int64), np.zeros(0)
         touched = np.concatenate(read)
-        least = 1 if len(touched) < 4_000 else 2
-        touched = np.unique(touched[votes[touched] >= least]).astype(np.int64)
+        least_shared = 1 if len(touched) < 4_000 else 2 if len(touched) < 40_000 else 3
+        touched = np.unique(touched[votes[touched] >= least_shared]).astype(np.int64)
         if allowed is not None and len(touched):
             touched = touched[allowed(self._owner[touched])]
         share = 2 * votes[touched] / (self._length[touched] + float(min(len(read), len(_grams(levels[0])))))
@@ -228,6 +246,10 @@ class SoundIndex:
             kept = np.argpartition(near - share, _SHORT)[:_SHORT]
             touched, near = touched[kept], near[kept]
         return touched, near
+
+
+def _skeletons(levels: Iterable[bytes]) -> list[bytes]:
+    return [_VOWELS.sub(b"a", level) for level in levels]
 
 
 def _compared(said: Sequence[bytes], names: Sequence[bytes]) -> Array:
@@ -284,6 +306,7 @@ def sounds_of(name: str, kana: str | None, name_en: str | None) -> list[str]:
         said.append(phonemes(kana))
         if kana.endswith("エキ") and len(kana) > 4:
             said.append(phonemes(kana[:-2]))
+            said.append(said[-1] + STATION)
     for text in (name_en, name):
         if text and is_latin(text):
             said.append(english_phonemes(text))

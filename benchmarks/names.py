@@ -77,16 +77,18 @@ class Bench:
         self.world: Any = SimpleNamespace(places=self.places, gazetteer=self.gazetteer, vehicle=self.car)
         self.read = reader().read
 
-    def turn(self, text: str, language: Any) -> Turn:
+    def turn(self, text: str, language: Any, alone: bool) -> Turn:
         entities = tuple(
             Entity(e["entity"], e["value"], e.get("role"), e["start"], e["end"], text[e["start"] : e["end"]])
             for e in self.read(text, language, self.gazetteer)
         )
-        return Turn(text, "navigate_to", 1.0, entities, language, "owner", {}, 1, {})
+        return Turn(
+            text, "navigate_to", 1.0, entities, language, "owner", {"context": "asks_place" if alone else "done"}, 1, {}
+        )
 
     async def answer(self, said: Said, text: str) -> Answer:
         self.car.at = Position(*said.car)
-        turn = self.turn(text, said.language)
+        turn = self.turn(text, said.language, said.form == "alone" and text == said.heard)
         start = time.perf_counter()
         found = await meant(self.world, turn, self.car.at)
         ms = (time.perf_counter() - start) * 1_000
