@@ -61,7 +61,7 @@ _NEAR_EN = re.compile(
     re.IGNORECASE,
 )
 _FIRST_WORDS = re.compile(
-    r"^(?:(?:えー?っ?と|あの[ー、]|すみません|じゃあ|じゃ、|ねえ|はい|では|今から|これから|次は|the |a |um |uh |please )[、, ]*)+", re.IGNORECASE
+    r"^(?:(?:えー?っ?と|あの[ー、]|すみません|じゃあ|今から|これから|the |a |um |uh |please )[、, ]*|(?:はい|では|じゃ|ねえ|次は)[、, ]+)+", re.IGNORECASE
 )  # fmt: skip
 _PAUSE = re.compile(r"[。!?！？\n]|、.{4,}")
 _LAST_WORDS = re.compile(r"(?:[,.!?。！？、 ]| please| thanks| thank you| for me)+$", re.IGNORECASE)
