@@ -1,7 +1,7 @@
 """The name search over a map's places: whole, in part, and by sound.
 
 whole    the same spelling, reading or Latin as the name's own: one row of a table
-part     the name holds what was said: bigrams from FTS5, the rarest first, then the names themselves
+part     the name holds what was said: lists of places by bigram, the rarest first, then the names themselves
 sound    where neither finds a name that begins like what was said: the names that sound most like it (`sounds.py`), of names as alike the
          nearer; and where even those sound rather different, names that share their letters (a kanji right, its reading wrong)
 """
@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from backends.model import MatchQuality
 from backends.readings import NameKeys, Readings, is_latin, reading_key, romaji_to_kana
 from backends.sounds import SoundIndex, english_sounds, phonemes
 
 SPELLING, READING, LATIN = 0, 1, 2
+Array: TypeAlias = Any
+"""numpy array of numbers of places"""
 NAME_CAP = 400
 """a search by name ranks and counts at most so many places, the nearest ones; without a name totals are exact"""
 QUALITY_RANK: dict[MatchQuality, int] = {"exact": 0, "reading": 1, "part": 2, "fuzzy": 3, "attributes": 4}
 
 _CANDIDATES = 2_500
+_FEW, _MUCH_MORE = 300, 30
+"""so few candidates, or bigrams of so many times as many places, are not worth another list: the names themselves are looked at"""
 _FUZZY_CUTOFF = 62.0
 _LEAST_ALIKE = 0.45
 _SURELY_ALIKE = 0.7
@@ -59,7 +63,7 @@ class PlaceNames:
         db: sqlite3.Connection,
         readings: Readings,
         sounds: SoundIndex,
-        narrow: Callable[[Sequence[int]], list[int]],
+        narrow: Callable[[Sequence[int] | Array], list[int]],
         metres: Callable[[Any], Any] | None,
         allowed: Callable[[Any], Any] | None,
     ) -> None:
@@ -115,27 +119,42 @@ class PlaceNames:
             # What is said in kana or kanji has been looked for by its reading.
             yield keys.latin, LATIN
 
-    def _holding(self, key: str) -> list[int]:
-        """Numbers of places among whose keys are all those bigrams: a few more than hold the key itself."""
+    def _holding(self, key: str) -> Array:
+        """Numbers of places among whose keys are those bigrams: a few more than hold the key itself."""
+        import numpy as np
+
         if len(key) == 1:
             rows = self._db.execute(
                 "SELECT DISTINCT n FROM names WHERE key >= ? AND key < ? LIMIT ?",
                 (key, key + "\U0010ffff", _CANDIDATES),
             )
-            return [n for (n,) in rows]
-        counts = self._counts(bigrams(key))
-        if len(counts) < len(bigrams(key)):
-            return []
-        match = " AND ".join(quoted(gram) for gram in _telling(counts))
-        return [n for (n,) in self._db.execute("SELECT rowid FROM grams WHERE grams MATCH ?", (match,))]
+            return np.array([n for (n,) in rows], dtype=np.int64)
+        of_key = bigrams(key)
+        counts = self._counts(of_key)
+        if len(counts) < len(of_key):
+            return np.zeros(0, dtype=np.int64)
+        found = self._numbers(counts[0][0])
+        for gram, places in counts[1:]:
+            if len(found) <= _FEW or places > _MUCH_MORE * len(found):
+                break
+            more = self._numbers(gram)
+            found = found[more[np.searchsorted(more, found).clip(max=len(more) - 1)] == found]
+        return found
 
     def _counts(self, of: Iterable[str]) -> list[tuple[str, int]]:
         """The bigrams that occur at all, rarest first."""
         listed = sorted(of)[:400]
         return self._db.execute(
-            f"SELECT gram, places FROM gram_counts WHERE gram IN ({','.join('?' * len(listed))}) ORDER BY places, gram",
+            f"SELECT gram, places FROM grams WHERE gram IN ({','.join('?' * len(listed))}) ORDER BY places, gram",
             listed,
         ).fetchall()
+
+    def _numbers(self, gram: str) -> Array:
+        """The places that have a bigram, in rising order."""
+        import numpy as np
+
+        (data,) = self._db.execute("SELECT numbers FROM grams WHERE gram = ?", (gram,)).fetchone()
+        return np.frombuffer(data, dtype=np.int32)
 
     def _keys_of(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
         listed = ",".join(str(int(n)) for n in numbers)
@@ -158,19 +177,20 @@ class PlaceNames:
 
     def _spelt_alike(self, keys: NameKeys) -> list[Named]:
         """Names that share the query's rarest bigrams, ranked by edit distance of the spelling."""
+        import numpy as np
         from rapidfuzz import fuzz
 
-        votes: dict[int, float] = {}
+        read: list[Array] = []
         budget = _CANDIDATES
         for gram, places in self._counts(bigrams(keys.folded)):
-            if votes and places > budget:
+            if read and places > budget:
                 break
-            for (n,) in self._db.execute(
-                "SELECT rowid FROM grams WHERE grams MATCH ? LIMIT ?", (quoted(gram), budget)
-            ).fetchall():
-                votes[n] = votes.get(n, 0.0) + 1
+            read.append(self._numbers(gram)[:budget])
             budget -= places
-        short = self._narrow(sorted(votes, key=lambda n: (-votes[n], n))[:150])
+        if not read:
+            return []
+        numbers, votes = np.unique(np.concatenate(read), return_counts=True)
+        short = self._narrow(numbers[np.argsort(-votes, kind="stable")[:150]])
         scores = {n: fuzz.ratio(keys.folded, folded) for n, (folded, _, _) in self._keys_of(short).items()}
         return [
             Named(n, "fuzzy", round(score / 100 * 0.85, 4), score / 100 * _SPELT_LESS)
@@ -188,18 +208,6 @@ def _part(n: int, key: str, name: str, what: int) -> Named:
 def bigrams(key: str) -> set[str]:
     """The bigrams of a key; of a single letter itself."""
     return {key[i : i + 2] for i in range(len(key) - 1)} or ({key} if key else set())
-
-
-def _telling(counts: Sequence[tuple[str, int]]) -> list[str]:
-    """The bigrams worth asking for, of (bigram, places) rarest first: each more is read through for little when the rarest leave few."""
-    chosen = [counts[0][0]]
-    few = counts[0][1]
-    for gram, places in counts[1:4]:
-        if few <= 300 or places > 30 * few:
-            break
-        chosen.append(gram)
-        few = max(1, few * places // max(places, 20_000))
-    return chosen
 
 
 def quoted(gram: str) -> str:

@@ -2,7 +2,8 @@
 
 data      one row a place: its JSON; id and address beside it
 keys      the keys of its name (spelling, reading, Latin; `readings.py`); `names` finds places by a whole key,
-grams     FTS5 over their bigrams (FTS5's own trigrams find nothing for two letters), `address_grams` over addresses'
+grams     for each of their bigrams the numbers of the places that have it, as one array (of FTS5's lists the long ones take tens of
+          milliseconds to read); `address_grams` FTS5 over the bigrams of addresses
 box       R*Tree of the positions, for whoever reads the file with SQL alone
 columns   what conditions look at, as arrays ordered by kind and by cells of 0.01°: loaded once (165 bytes a place),
           so that any mix of conditions over a million places is a few milliseconds of arithmetic, and totals exact
@@ -20,6 +21,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
@@ -62,9 +64,7 @@ CREATE TABLE addresses (n INTEGER PRIMARY KEY, address TEXT NOT NULL);
 CREATE TABLE keys (n INTEGER PRIMARY KEY, folded TEXT, reading TEXT, latin TEXT);
 CREATE VIRTUAL TABLE box USING rtree(n, south, north, west, east);
 CREATE TABLE names (key TEXT, n INTEGER, what INTEGER, PRIMARY KEY (key, what, n)) WITHOUT ROWID;
-CREATE VIRTUAL TABLE grams USING fts5(
-    gram, content='', columnsize=0, detail=none, tokenize="unicode61 remove_diacritics 0");
-CREATE TABLE gram_counts (gram TEXT PRIMARY KEY, places INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE grams (gram TEXT PRIMARY KEY, places INTEGER NOT NULL, numbers BLOB NOT NULL);
 CREATE VIRTUAL TABLE address_grams USING fts5(
     gram, content='', columnsize=0, detail=none, tokenize="unicode61 remove_diacritics 0");
 CREATE TABLE spans (day INTEGER, opens INTEGER, closes INTEGER, hours INTEGER,
@@ -178,11 +178,9 @@ _DTYPES = {
 
 class _Builder:
     def __init__(self, db: sqlite3.Connection, readings: Readings) -> None:
-        from array import array
-
         self._db, self._readings = db, readings
         self._codes: dict[str, dict[str, int]] = {}
-        self._counts: dict[str, int] = {}
+        self._grams: dict[str, Any] = {}
         self._seen: set[str] = set()
         types = {"i1": "b", "i2": "h", "i4": "i", "f8": "d", "f4": "f"}
         self._columns: dict[str, Any] = {name: array(types[dtype]) for name, dtype in _DTYPES.items()}
@@ -204,7 +202,10 @@ class _Builder:
                     progress(self._n)
         self._write(batch)
         db = self._db
-        db.executemany("INSERT INTO gram_counts VALUES (?, ?)", sorted(self._counts.items()))
+        db.executemany(
+            "INSERT INTO grams VALUES (?, ?, ?)",
+            ((gram, len(numbers), numbers.tobytes()) for gram, numbers in sorted(self._grams.items())),
+        )
         db.executemany(
             "INSERT INTO codes VALUES (?, ?, ?)",
             [(what, text, code) for what, codes in self._codes.items() for text, code in codes.items()],
@@ -215,7 +216,7 @@ class _Builder:
         return self._n
 
     def _write(self, batch: Sequence[Place]) -> None:
-        boxes, data, ids, spelt, names, grams, phones, addresses, address_grams = [], [], [], [], [], [], [], [], []
+        boxes, data, ids, spelt, names, phones, addresses, address_grams = [], [], [], [], [], [], [], []
         for place in batch:
             self._n += 1
             n = self._n
@@ -229,10 +230,8 @@ class _Builder:
             for sound in sounds_of(place.name, place.name_kana or self._readings.reading(place.name), place.name_en):
                 self._sounds.add(n, sound)
             names += [(key, n, what) for key, what in sorted(_name_rows(place, keys)) if key]
-            of_place = bigrams(keys.folded) | bigrams(keys.reading) | bigrams(keys.latin)
-            for gram in of_place:
-                self._counts[gram] = self._counts.get(gram, 0) + 1
-            grams.append((n, " ".join(sorted(of_place))))
+            for gram in bigrams(keys.folded) | bigrams(keys.reading) | bigrams(keys.latin):
+                self._grams.setdefault(gram, array("i")).append(n)
             if place.phone:
                 phones.append((_digits(place.phone), n))
             address = fold(place.address or "")
@@ -245,7 +244,6 @@ class _Builder:
             ("ids VALUES (?,?)", ids),
             ("keys VALUES (?,?,?,?)", spelt),
             ("names VALUES (?,?,?)", names),
-            ("grams (rowid, gram) VALUES (?,?)", grams),
             ("phones VALUES (?,?)", phones),
             ("addresses VALUES (?,?)", addresses),
             ("address_grams (rowid, gram) VALUES (?,?)", address_grams),

@@ -19,11 +19,21 @@ TOKYO = Position(35.68, 139.76)
 STATIONS = tuple(
     Locality(f"{name}駅", "station", kana, Position(35.6 + i / 50, 139.7), prefecture="東京都", city="東京")
     for i, (name, kana) in enumerate(
-        [("日の出", "ヒノデ"), ("有明", "アリアケ"), ("有明テニスの森", "アリアケテニスノモリ"), ("恵比寿", "エビス"), ("西巣鴨", "ニシスガモ"), ("北巣鴨", "キタスガモ")]
+        [
+            ("日の出", "ヒノデ"),
+            ("有明", "アリアケ"),
+            ("有明テニスの森", "アリアケテニスノモリ"),
+            ("恵比寿", "エビス"),
+            ("西巣鴨", "ニシスガモ"),
+            ("北巣鴨", "キタスガモ"),
+        ]
     )
 )
 CITY = Locality("札幌市", "city", "サッポロ", Position(43.06, 141.35), prefecture="北海道")
-TWINS = tuple(Locality("赤坂駅", "station", "アカサカ", Position(35.67 + d, 139.73), city=c) for d, c in ((0.0, "東京"), (0.3, "埼玉")))
+TWINS = tuple(
+    Locality("赤坂駅", "station", "アカサカ", Position(35.67 + d, 139.73), city=c)
+    for d, c in ((0.0, "東京"), (0.3, "埼玉"))
+)
 GARDEN = Place("lm-1", "小石川植物園", Position(35.72, 139.745), "sight", name_kana="コイシカワショクブツエン")
 
 
@@ -52,7 +62,9 @@ class OneGarden:
 
 @pytest.fixture
 def world() -> Any:
-    return SimpleNamespace(places=OneGarden(), gazetteer=SoundingLocalities((*STATIONS, CITY, *TWINS)), vehicle=ParkedCar(TOKYO))
+    return SimpleNamespace(
+        places=OneGarden(), gazetteer=SoundingLocalities((*STATIONS, CITY, *TWINS)), vehicle=ParkedCar(TOKYO)
+    )
 
 
 def a_turn(text: str, *entities: tuple[str, str], language: Any = "ja", **slots: Any) -> Turn:

@@ -10,8 +10,21 @@ from hypothesis import strategies as st
 from backends.readings import Readings
 from backends.sounds import STATION, SoundIndex, coarse, english_sounds, likeness, nearness, phonemes, sounds_of
 
-NAMES = ("ヒノデエキ", "ヒロオエキ", "ハイジマエキ", "テンノウダイエキ", "エビスエキ", "エビナエキ", "サイタマシントシンエキ", "ナゴヤジョウ")
-KANA = st.text("アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワンガギグジズダバパーッャュョ", min_size=1, max_size=20)
+NAMES = (
+    "ヒノデエキ",
+    "ヒロオエキ",
+    "ハイジマエキ",
+    "テンノウダイエキ",
+    "エビスエキ",
+    "エビナエキ",
+    "サイタマシントシンエキ",
+    "ナゴヤジョウ",
+)
+KANA = st.text(
+    "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワンガギグジズダバパーッャュョ",
+    min_size=1,
+    max_size=20,
+)
 
 
 @pytest.fixture(scope="module")
