@@ -364,7 +364,8 @@ def _spoken(readings: Readings, text: str, limit: int) -> tuple[str, ...]:
 
 def _combined(words: Sequence[Sequence[str]], limit: int) -> list[str]:
     """The words' first readings joined, then with one taken from further down their lists, then two …"""
-    waiting, seen, out = [(0, (0,) * len(words))], {(0,) * len(words)}, []
+    out: list[str] = []
+    waiting, seen = [(0, (0,) * len(words))], {(0,) * len(words)}
     while waiting and len(out) < limit:
         cost, chosen = heapq.heappop(waiting)
         out.append(fold("".join(word[i] for word, i in zip(words, chosen, strict=True)), katakana=True))
