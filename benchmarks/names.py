@@ -264,9 +264,8 @@ def _sample(bench: Bench, count: int) -> list[Said]:
 
 async def spoken(bench: Bench, count: int, model: Path | None, home: Path, failures: int, skip: int) -> None:
     kept = home / "benchmarks" / "names" / f"heard-{count}-{SEED}.jsonl"
-    everything = _sample(bench, count)
     if model is not None:
-        listen(sorted(everything, key=lambda s: (s.form != "carrier", s.language != "ja")), model, kept)
+        listen(sorted(_sample(bench, count), key=lambda s: (s.form != "carrier", s.language != "ja")), model, kept)
     rows = list(heard(kept).values())[skip:]
     if not rows:
         raise SystemExit("Nothing was heard yet: give the recognizer's folder with --model.")

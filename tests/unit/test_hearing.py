@@ -37,11 +37,14 @@ TWINS = tuple(
 GARDEN = Place("lm-1", "小石川植物園", Position(35.72, 139.745), "sight", name_kana="コイシカワショクブツエン")
 
 
+READINGS = Readings()
+
+
 class SoundingLocalities(FewLocalities):
     """Gazetteer: a few names, found by the real measure of how alike they sound."""
 
     def alike(self, name: str, *, near: Position | None = None, kinds: Any = None, limit: int = 5) -> Any:
-        said = [phonemes(kana) for kana in Readings().spoken(name)]
+        said = [phonemes(kana) for kana in READINGS.spoken(name)]
         found = []
         for row in self.rows:
             like = max(likeness(s, phonemes(k)) for s in said for k in (row.reading, row.reading + "エキ"))
@@ -56,7 +59,7 @@ class OneGarden:
         index = SoundIndex.build([(0, phonemes(GARDEN.name_kana or ""))])
         if name == GARDEN.name:
             return (PlaceHit(GARDEN, 4_000.0, "exact"),)
-        found = index.alike([phonemes(kana) for kana in Readings().spoken(name)])
+        found = index.alike([phonemes(kana) for kana in READINGS.spoken(name)])
         return tuple(PlaceHit(GARDEN, 4_000.0, "fuzzy", a.likeness * 0.9) for a in found)
 
 
@@ -144,7 +147,8 @@ async def test_two_that_sound_as_likely_are_asked_about(world: Any) -> None:
 )
 async def test_what_was_understood_or_is_no_place_stays(world: Any, turn: Turn) -> None:
     result = await mended(world, turn)
-    assert result.turn is turn and not result.rivals
+    assert result.turn is turn
+    assert not result.rivals
 
 
 async def test_of_two_stations_of_one_name_the_nearer_comes_first(world: Any) -> None:

@@ -26,6 +26,8 @@ KANA = st.text(
     max_size=20,
 )
 
+_READINGS = Readings()
+
 
 @pytest.fixture(scope="module")
 def index() -> SoundIndex:
@@ -74,13 +76,15 @@ def test_nearness_does_not_make_up_for_another_name() -> None:
 
 def test_only_what_is_allowed_is_named(index: SoundIndex) -> None:
     found = index.alike([phonemes("エビスエキ")], allowed=lambda owners: owners != NAMES.index("エビスエキ"))
-    assert found and all(NAMES[a.owner] != "エビスエキ" for a in found)
+    assert found
+    assert all(NAMES[a.owner] != "エビスエキ" for a in found)
 
 
 def test_another_reading_of_what_was_heard_finds_it_too_a_little_later_than_the_first(index: SoundIndex) -> None:
     (first,) = index.alike([phonemes("エビスエキ")], limit=1)
     (second,) = index.alike([phonemes("ケイビジュエキ"), phonemes("エビスエキ")], limit=1)
-    assert first.owner == second.owner and second.likeness < first.likeness == 1.0
+    assert first.owner == second.owner
+    assert second.likeness < first.likeness == 1.0
 
 
 def test_english_ears_agree_on_consonants_only() -> None:
@@ -120,17 +124,14 @@ def test_nearness_grows_with_the_distance_and_is_nothing_where_none_is_known() -
     [("北朝駅", "キタアサエキ"), ("大木町駅", "オオギマチエキ"), ("アスカ山", "アスカヤマ"), ("戦学地駅", "センガクチエキ"), ("エビス 駅", "エビスエキ")],
 )  # fmt: skip
 def test_kanji_may_have_been_written_for_another_reading(heard: str, reading: str) -> None:
-    said = Readings().spoken(heard)
+    said = _READINGS.spoken(heard)
     assert reading in said
-    assert len(said) <= 16 and len(set(said)) == len(said)
+    assert len(said) <= 16
+    assert len(set(said)) == len(said)
 
 
 @given(st.text(max_size=60))
 def test_anything_may_be_heard(text: str) -> None:
-    readings = _READINGS
-    sounds = [phonemes(kana) for kana in readings.spoken(text)]
+    sounds = [phonemes(kana) for kana in _READINGS.spoken(text)]
     assert 1 <= len(sounds) <= 16
     assert all(sound.isascii() for sound in [*sounds, *english_sounds(text)])
-
-
-_READINGS = Readings()
