@@ -314,8 +314,9 @@ def _damaged(rows: Iterable[Said], damage: Damage, language: str) -> list[tuple[
     dice = random.Random(SEED)
     out = []
     for said in rows:
-        text = damage(said.spoken, said.kana if language == "ja" else "", dice)
-        if text != said.spoken:
+        name = said.spoken if language == "ja" else said.name
+        text = damage(name, said.kana, dice)
+        if text != name:
             out.append((said, text))
     return out
 

@@ -116,7 +116,8 @@ def _both(place: Place, group: str, language: str, dice: random.Random) -> Itera
         readable = spoken if _reads_as(spoken, kana) else kana
         carrier = dice.choice(CARRIERS_JA)
     else:
-        name = spoken = readable = (place.name_en or "").replace("-", " ")
+        name = place.name_en or ""
+        spoken = readable = name.replace("-", " ")
         kana, carrier = place.name_kana or "", dice.choice(CARRIERS_EN)
     base = Said(
         "", language, group, "carrier", name, spoken, kana, carrier.format(readable), carrier,
