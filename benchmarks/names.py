@@ -288,7 +288,7 @@ async def spoken(bench: Bench, count: int, model: Path | None, home: Path, failu
         print(f"{answer.said.text} | {answer.said.heard} | {answer.rank} {answer.did}: {answer.cause}")
 
 
-async def corrupted(bench: Bench, count: int, failures: int) -> None:
+async def corrupted(bench: Bench, count: int, failures: int, only: str) -> None:
     everything = _sample(bench, count)
     names = [p.name for p in named_places(bench.map)] + [p.name for p in far_stations(bench.gazetteer_file, bench.map)]
     for language, damages, carrier in (
@@ -298,10 +298,14 @@ async def corrupted(bench: Bench, count: int, failures: int) -> None:
         rows = [s for s in everything if s.language == language and s.form == "alone"]
         answers, alone = [], []
         for kind, damage in damages.items():
+            if only not in kind:
+                continue
             for said, text in _damaged(rows, damage, language):
                 answer = await bench.answer(said, carrier.format(text))
                 answers.append(replace(answer, said=replace(said, group=said.group, form=kind, heard=text)))
                 alone.append((said, text))
+        if not answers:
+            continue
         print(f"\n## Corrupted, {language}: {len(rows)} names, those each damage can befall")
         table(answers, lambda a: a.said.form, f"damage (in 「{carrier}」)")
         causes(answers)
@@ -327,6 +331,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("CONCIERGE_HOME", root / ".concierge")))
     parser.add_argument("--spoken", type=int, help="names to be said and heard")
     parser.add_argument("--corrupted", type=int, help="names to be damaged")
+    parser.add_argument("--damage", default="", help="only the kinds of damage with these words in their name")
     parser.add_argument("--model", type=Path, help="folder of Whisper base (CTranslate2): hears what was not heard yet")
     parser.add_argument("--skip", type=int, default=0, help="leave out the first so many sentences heard")
     parser.add_argument("--failures", type=int, default=0, help="failures to list")
@@ -337,7 +342,7 @@ def main() -> None:
         if options.spoken:
             asyncio.run(spoken(bench, options.spoken, options.model, options.data, options.failures, options.skip))
         if options.corrupted:
-            asyncio.run(corrupted(bench, options.corrupted, options.failures))
+            asyncio.run(corrupted(bench, options.corrupted, options.failures, options.damage))
     finally:
         bench.places.close()
 

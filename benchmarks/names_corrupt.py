@@ -95,12 +95,26 @@ def spaces(readings: Readings) -> Damage:
     return spaced
 
 
+def shortened(readings: Readings, *, first: bool) -> Damage:
+    """Long names as people say them: 三鷹の森ジブリ美術館 as ジブリ美術館; stations, of which the short name is often another's, are left."""
+
+    def short(name: str, kana: str, dice: random.Random) -> str:
+        words = [name[start:end] for start, end, _, _ in readings.tokens(name)]
+        if name.endswith("駅") or len(words) < 3:
+            return name
+        rest = "".join(words[1:] if first else words[:-1]).strip("のノ・ ")
+        return rest if len(rest) >= 4 else name
+
+    return short
+
+
 def japanese(names: Iterable[str], readings: Readings) -> Mapping[str, Damage]:
     """Every kind of damage a Japanese name may take."""
     return {
         "katakana": katakana, "hiragana": hiragana, "other kanji of the sound": Homophones(names, readings).other_kanji,
         "spaces between words": spaces(readings), "a long vowel lost": long_vowel_lost, "a small ッ lost": small_tsu_lost,
         "voiced for unvoiced": voicing, "one kana lost": kana_lost, "one kana another": kana_other,
+        "the first word left out": shortened(readings, first=True), "the last word left out": shortened(readings, first=False),
     }  # fmt: skip
 
 

@@ -118,6 +118,12 @@ def test_what_it_sounds_like(gazetteer: JapanGazetteer, heard: str, name: str) -
     assert [score for _, _, score in found] == sorted((score for _, _, score in found), reverse=True)
 
 
+@pytest.mark.parametrize("said", ["恵比寿", "エビス", "えびす", "海老酢", "エビス 駅", "えびすえき", "Ebisu station"])
+def test_however_it_is_written_it_is_one_place(gazetteer: JapanGazetteer, said: str) -> None:
+    near_shibuya = Position(35.66, 139.70)
+    assert gazetteer.lookup(said, near=near_shibuya)[0].position.distance_to(Position(35.647, 139.710)) < 1_000
+
+
 def test_of_what_sounds_alike_only_the_kinds_wanted(gazetteer: JapanGazetteer) -> None:
     found = gazetteer.alike("ふちゅう", kinds=("city",))
     assert {locality.kind for locality, _, _ in found} == {"city"}
