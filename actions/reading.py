@@ -41,12 +41,12 @@ LISTING = frozenset({"offers_list", "asks_choice", "asks_condition"})
 QUESTION = re.compile(
     r"[?？]|(ます|です|の|ん|った|る|い)か(な|ね|しら)?[。\s]*$|どう|どん|何|なん|いつ|いくら|いくつ|どこ|どれくらい|どのくらい|"
     r"教えて|知りたい|聞かせて|詳し|"
-    r"\b(what|when|how|where|is|are|does|do|can|could|tell|who|which)\b",
+    r"\b(what|when|how|where|(?<!\bit )is|are|does|do|can|could|tell|who|which)\b",
     re.IGNORECASE,
 )
 TAKING = re.compile(
     r"で(いい|お願い|頼|たの|行こ|いこ|決)|に(する|します|しよ|して|決)|がいい|"
-    r"\b(i'?ll (take|have|go)|let'?s (take|go)|go (for|with)|take the|i want|i'?d like|choose|pick)\b",
+    r"\b(\w+ it is|i'?ll (take|have|go)|let'?s (take|go)|go (for|with)|take the|i want|i'?d like|choose|pick)\b",
     re.IGNORECASE,
 )
 CLOCK = re.compile(
@@ -88,12 +88,18 @@ CORRECTION = re.compile(
     r"\b(no|nah|not|(on )?second thoughts?|actually|sorry|wait|hang on|hold on|rather|instead|i mean\w*|it was|correction|make (it|that)|change)\b",
     re.IGNORECASE,
 )
+INSTEAD = re.compile(
+    r"(じゃ|では?)な(くて?|い[、。で])|やめて|\b(not (in|near|at|around|\w+)|instead|rather|i meant?)\b", re.IGNORECASE
+)
 LESS_MORE = re.compile(
     r"もう(少し|すこし|ちょっと|ちょい|一段|1段|一声)|もっと|さらに|ちょっと|少し|すこし|"
     r"\b(more|a (little|bit|touch|tad|notch)|slightly|further|another)\b",
     re.IGNORECASE,
 )
 """「もうちょっと」 after a setting of the car"""
+SOUND = re.compile(
+    r"音|ボリューム|ミュート|うるさ|\b(volume|loud\w*|quiet\w*|mute|sound|music|radio|audio)\b", re.IGNORECASE
+)
 NEWS_ON = re.compile(
     r"次|つぎ|続き|つづき|ほか|他|もっと|詳し|くわし|\b(next|more|others?|else|continue|go on|details?|read)\b",
     re.IGNORECASE,
@@ -192,7 +198,9 @@ def car_once_more(turn: Turn) -> str | None:
     """「もうちょっと下げて」, "a bit more" right after a setting of the car."""
     if fresh(turn, "last_car", 2) and turn.intent in CHATTER and RESTORE.search(turn.text) and not turn.entities:
         return "climate"
-    if not fresh(turn, "last_car") or turn.intent in ("climate", "audio_volume", "display_control", "audio_source"):
+    if not fresh(turn, "last_car") or turn.intent in ("climate", "display_control", "audio_source"):
+        return None
+    if turn.intent == "audio_volume" and SOUND.search(turn.text):
         return None
     rest = types(turn) - {"degrees", "number", "zone", "feeling", "climate_device"}
     again = LESS_MORE.search(turn.text) or (turn.all("zone") and turn.all("direction", "degrees"))
@@ -336,6 +344,10 @@ def somewhere_near_it(turn: Turn) -> Reading:
     if turn.intent not in ("ask_place", "narrow", "choose_option") and not unsure(turn):
         return None
     where = turn.first("where") or turn.first("where", role="near")
+    elsewhere = where == "here" or NEARBY.search(turn.text)
+    if turn.intent == "narrow" and elsewhere and kinds and kinds[-1].value not in (_kind_under_way(turn), "parking"):
+        # 「先に給油したい、近くのスタンドは？」 while restaurants are on the table.
+        return "search_place"
     near = where in ("there", "candidate", "destination") and NEARBY.search(turn.text)
     other = kinds and kinds[-1].value != _kind_under_way(turn)
     if near and other and not turn.all("ordinal"):
@@ -351,6 +363,20 @@ def somewhere_near_it(turn: Turn) -> Reading:
         # 「着いたところで停められる駐車場は？」 about a station: nothing is known of it, but what lies near it.
         return replace(turn, intent="search_place", entities=(*kinds, Entity("where", "there", text="near there")))
     return None
+
+
+def another_part_of_town(turn: Turn) -> str | None:
+    """「渋谷じゃなくて恵比寿駅のほう」: the place searched is changed, though something offered has it in its name."""
+    if turn.intent != "choose_option" or not _shown(turn):
+        return None
+    located = turn.all("station", "area", "city", "prefecture")
+    return "narrow" if located and types(turn) <= PLACES - {"place_name"} and INSTEAD.search(turn.text) else None
+
+
+def back_to_a_condition(turn: Turn) -> str | None:
+    """ "back to Chinese, then": not a step back but a condition said anew."""
+    said = types(turn)
+    return "narrow" if turn.intent == "go_back" and _shown(turn) and said & {"genre", *PLACES} else None
 
 
 def that_place(turn: Turn) -> str | None:
@@ -445,8 +471,8 @@ def an_answer_after_all(turn: Turn) -> str | None:
 
 
 RULES: tuple[Callable[[Turn], Reading], ...] = (
-    plain_answer, car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it, about_a_candidate,
-    one_of_those, that_place, its_values_speak_for_it, asked_after_all, condition_given_up, an_answer_after_all,
+    plain_answer, car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it,
+    another_part_of_town, back_to_a_condition, about_a_candidate, one_of_those, that_place, its_values_speak_for_it, asked_after_all, condition_given_up, an_answer_after_all,
     a_person_wanted, a_place_wished, not_caught,
 )  # fmt: skip
 

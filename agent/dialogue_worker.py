@@ -26,17 +26,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-import jsonschema
 import sqlalchemy
 import sqlalchemy.event
 import sqlalchemy.exc
 import sqlalchemy.orm
 import sqlalchemy.pool
-from jsonschema.validators import validator_for
 from rasa.core.actions.action import Action, RemoteAction
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import CollectingOutputChannel, OutputChannel, UserMessage
@@ -54,18 +51,10 @@ from actions.phrases import Phrases
 from actions.skill import Skill, World, register
 from agent.dialogue import STAGES, DialogueReply, Stages, Understanding, spend
 from agent.errors import ModelMissing, StartError
+from agent.rasa_shortcuts import StraightRunner, validate_answer
 from backends.model import Language
 
 log = logging.getLogger(__name__)
-
-
-@lru_cache(maxsize=1)
-def _answer_validator() -> Any:
-    """Validator of what an action may answer, with its schema checked once."""
-    schema = RemoteAction.action_response_format_spec()
-    validator = validator_for(schema)
-    validator.check_schema(schema)
-    return validator(schema)
 
 
 class LocalActions(EndpointConfig):  # type: ignore[misc]  # Rasa is untyped
@@ -82,12 +71,10 @@ class LocalActions(EndpointConfig):  # type: ignore[misc]  # Rasa is untyped
 
 
 class LocalAction(RemoteAction):  # type: ignore[misc]
-    """A custom action whose answer is validated with the cached validator."""
+    """A custom action whose answer is checked the short way."""
 
     def _validate_action_result(self, result: Any) -> bool:
-        error = jsonschema.exceptions.best_match(_answer_validator().iter_errors(result))
-        if error is not None:
-            raise error
+        validate_answer(result)
         return True
 
     def _action_call_format(self, tracker: DialogueStateTracker, domain: Domain) -> dict[str, Any]:
@@ -365,7 +352,6 @@ class Engine:
 
     async def warm(self) -> None:
         """Understands one message in each language, so that the first driver does not wait for what is loaded on first use."""
-        _answer_validator()
         await self.parse("ありがとう", language="ja")
         await self.parse("thank you", language="en")
 
@@ -452,6 +438,7 @@ async def create_engine(
             f"The dialogue model {model.name} cannot be loaded ({type(cause).__name__}: {str(cause)[:200]}). "
             "Train it again with: concierge train --force"
         ) from error
+    agent.processor.graph_runner = StraightRunner(agent.processor.graph_runner)
     agent.domain = agent.processor.domain
     store.domain = agent.domain
     engine = Engine(agent, store)

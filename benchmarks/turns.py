@@ -1,8 +1,10 @@
 """Text turns through the whole system: latency by stage, turns a second, start, memory; beside them the floor, a bare Rasa parse.
 
-    python -m benchmarks.turns [--turns 300] [--lasting]
+    python -m benchmarks.turns [--turns 300] [--lasting] [--remembered] [--profile sparse] [--workers N]
 
-Needs the trained model and a map (`concierge train`, `concierge maps demo`). Prints a table and the machine it ran on.
+Needs the trained model and a map (`concierge train`, `concierge maps demo`). Prints a table and the machine it ran on. The
+sentence encoder's memory of the last sentences is off, as if every sentence were heard for the first time; `--remembered`
+leaves it on. `--workers N`: turns a second through N supervised dialogue workers, as `concierge` runs them, instead.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from agent import settings as settings_module
+from agent.settings import Settings
 from agent.training import find_model, prepare_environment
 
 DIALOGUE: tuple[tuple[str, str], ...] = (
@@ -38,10 +41,19 @@ def row(name: str, values: Sequence[float]) -> str:
     return f"| {name:<28} | {statistics.median(values):8.2f} | {quantile(values, 0.95):8.2f} | {statistics.fmean(values):8.2f} |"
 
 
-async def run(turns: int, lasting: bool) -> None:
+async def run_workers(settings: Settings, turns: int) -> None:
+    """Turns a second through the gateway's own parts: worker processes, conversations in SQLite."""
+    from agent.web.gateway import open_gateway
+
+    async with open_gateway(settings) as gateway:
+        rates = {n: await _rate(gateway.system, n, max(64, turns)) for n in (1, 8, 32)}
+    print(f"{settings.workers} workers, profile {settings.profile}, load {os.getloadavg()[0]:.1f} at the end: "
+          + " · ".join(f"{rate:.0f} turns/s at {sessions} sessions" for sessions, rate in rates.items()))  # fmt: skip
+
+
+async def run(settings: Settings, turns: int, lasting: bool) -> None:
     import psutil
 
-    settings = settings_module.load(overrides={"online": False})
     started = time.perf_counter()
     from agent.composition import open_parser, open_system
 
@@ -108,9 +120,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--turns", type=int, default=300)
     parser.add_argument("--lasting", action="store_true", help="conversations in SQLite, as in the car")
+    parser.add_argument("--remembered", action="store_true", help="sentences said before need no encoding again")
+    parser.add_argument("--profile", choices=("e5", "sparse"))
+    parser.add_argument("--workers", type=int, default=0, help="through so many worker processes")
     arguments = parser.parse_args(argv)
     prepare_environment(settings_module.default_home(os.environ))
-    asyncio.run(run(arguments.turns, arguments.lasting))
+    overrides = {"online": False, "port": 0, "profile": arguments.profile, "workers": arguments.workers or None}
+    settings = settings_module.load(overrides=overrides)
+    if arguments.workers:
+        asyncio.run(run_workers(settings, arguments.turns))
+        return
+    if not arguments.remembered:
+        from agent.nlu.encoder import SentenceEncoder
+
+        SentenceEncoder.REMEMBERED = 0
+    asyncio.run(run(settings, arguments.turns, arguments.lasting))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+from agent.nlu.context import ANSWERED, context_of
 from agent.nlu.regression import Weights, fit
 from agent.nlu.rejection import Decision, Rejection
 
@@ -44,8 +45,10 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):  # type: ignore[mi
             "dense_scale": 4.0,  # weight of dense features, which are short vectors beside three unit-length sparse ones
             "temperature": 1.0,
             "act_above": 0.4,
+            "act_above_answering": 0.3,
             "act_above_unfamiliar": 0.6,
             "familiar_above": 0.35,
+            "caught_above": 0.0,
             "ranking_length": 10,
         }
 
@@ -75,8 +78,10 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):  # type: ignore[mi
         self._rejection = Rejection(
             temperature=float(self._config["temperature"]),
             act_above=float(self._config["act_above"]),
+            act_above_answering=float(self._config["act_above_answering"]),
             act_above_unfamiliar=float(self._config["act_above_unfamiliar"]),
             familiar_above=float(self._config["familiar_above"]),
+            caught_above=float(self._config["caught_above"]),
         )
 
     @classmethod
@@ -162,7 +167,10 @@ class IntentClassifier(GraphComponent, RasaIntentClassifier):  # type: ignore[mi
     def decide(self, message: Message) -> tuple[Decision, npt.NDArray[np.float64]]:
         """The decision for one featurised message and the calibrated probability of every intent. Raises `NotTrained`."""
         probabilities = self._rejection.probabilities(self.scores([message])[0])
-        return self._rejection.decide(self._intents, probabilities, _familiarity(message)), probabilities
+        answering = context_of(message.get("metadata")) in ANSWERED
+        return self._rejection.decide(
+            self._intents, probabilities, _familiarity(message), answering=answering
+        ), probabilities
 
     def scores(self, messages: Sequence[Message]) -> npt.NDArray[np.float64]:
         """Decision scores, shape (messages, intents), columns in the order of `intents`."""

@@ -28,6 +28,20 @@ CONTEXT_KINDS: Final = (
     "apology",
 )
 
+ANSWERED: Final = frozenset(
+    {
+        "asks_condition",
+        "no_results",
+        "offers_one",
+        "offers_list",
+        "asks_choice",
+        "asks_place",
+        "asks_date",
+        "asks_slot",
+    }
+)
+"""kinds after which the driver is expected to say what is wished"""
+
 CONTEXT_GROUPS: Final[Mapping[str, str]] = {
     "none": "start",
     "greeting": "start",

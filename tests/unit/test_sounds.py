@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backends.readings import Readings
@@ -95,6 +95,7 @@ def test_english_ears_agree_on_consonants_only() -> None:
     assert without.likeness > with_vowels.likeness
 
 
+@settings(deadline=None)
 @given(KANA, KANA)
 def test_likeness_is_symmetric_and_whole_for_the_same(one: str, other: str) -> None:
     a, b = phonemes(one), phonemes(other)
@@ -104,6 +105,7 @@ def test_likeness_is_symmetric_and_whole_for_the_same(one: str, other: str) -> N
     assert len(coarse(a)) <= len(a)
 
 
+@settings(deadline=None)
 @given(st.lists(KANA, min_size=1, max_size=20), KANA)
 def test_a_name_that_is_there_comes_first(names: list[str], said: str) -> None:
     kept = [phonemes(name) for name in [*names, said]]
@@ -130,6 +132,7 @@ def test_kanji_may_have_been_written_for_another_reading(heard: str, reading: st
     assert len(set(said)) == len(said)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_anything_may_be_heard(text: str) -> None:
     sounds = [phonemes(kana) for kana in _READINGS.spoken(text)]
