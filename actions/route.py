@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 
 from actions import wording
 from actions.ground import Focus, car_position, heading, on_map, spoken_name
+from actions.hearing import Meant, mended
 from actions.narrowing import Add, Choose, SearchState, apply
 from actions.search import HISTORY_WORDS, SearchSkill, trip_of
 from actions.skill import Done, Outcome, Skill, Turn, join
@@ -240,6 +241,10 @@ class NavigateAction(RouteSkill):
             return await self.save_here(turn, str(label), Focus.from_json(turn.slots.get("focus")))
         if HISTORY_WORDS.search(turn.text):
             return await self.earlier(turn)
+        heard = await mended(self.world, turn)
+        if heard.rivals:
+            return self._which_heard(turn, heard.rivals)
+        turn = heard.turn
         goal = await self.target(turn)
         if isinstance(goal, Outcome):
             return replace(goal, slots={"trip": trip_of(turn) or turn.slots.get("trip"), **goal.slots})
@@ -258,6 +263,22 @@ class NavigateAction(RouteSkill):
         return Outcome(
             self.say(turn, "route.ask_goal"), "asks_place",
             {"pending": {"kind": "ask_goal"}, "trip": trip_of(turn) or turn.slots.get("trip")},
+        )  # fmt: skip
+
+    def _which_heard(self, turn: Turn, rivals: Sequence[Meant]) -> Outcome:
+        """A name that was not understood: what it sounds like is asked about, never just taken."""
+        choices = [Focus.of(m.place, wording.name_of(m.place, turn.language)) if m.place is not None
+                   else Focus("", self._local(turn, m.name), m.position) for m in rivals]  # fmt: skip
+        if len(choices) == 1:
+            return Outcome(
+                self.say(turn, "heard.one", name=choices[0].name), "offers_one",
+                {"focus": choices[0].to_json(), "pending": {"kind": "set_destination"}}, quick_replies=self._quick(turn, "yes", "no"),
+            )  # fmt: skip
+        items = [self.say(turn, "heard.item", number=n, name=c.name) for n, c in enumerate(choices, 1)]
+        return Outcome(
+            self.say(turn, "heard.which", items=join(turn.language, *items)), "asks_choice",
+            {"pending": {"kind": "which_goal", "choices": [c.to_json() for c in choices]}},
+            quick_replies=tuple(str(n + 1) for n in range(len(choices))),
         )  # fmt: skip
 
     async def _landmark(self, turn: Turn, goal: Focus) -> Focus | None:
@@ -407,6 +428,7 @@ class AddWaypointAction(RouteSkill):
         if not status.get("guiding"):
             # Nothing to be on the way to: the stop itself is what is wanted.
             return await NavigateAction(self.world, self.phrases).perform(turn)
+        turn = (await mended(self.world, turn)).turn
         goal = await self.target(turn)
         if isinstance(goal, Outcome):
             return goal

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from actions import wording
 from actions.ground import AROUND_CAR_M, WIDER_M, Focus, Missing, driving, resolve
+from actions.hearing import mended
 from actions.inventory import Inventory, load
 from actions.narrowing import (
     NEARBY,
@@ -586,6 +587,7 @@ class SearchAction(SearchSkill):
             return await NavigateAction(self.world, self.phrases).perform(turn)
         if (hit := await self._one_of_those(turn)) is not None:
             return await self._one(turn, apply(self.state(turn), [choice(hit)]), hit, (), "", "search.chosen")
+        turn = (await mended(self.world, turn)).turn
         state = self.change(turn, self.state(turn))
         if not {"kind", "genre", "name", "phone"} & state.conditions.keys():
             return Outcome(

@@ -451,10 +451,21 @@ def _demo_stamp(settings: Settings) -> Path:
     return settings.maps / "demo.fingerprint"
 
 
+_MAP_BUILDERS = (
+    "maps.py",
+    "places.py",
+    "place_names.py",
+    "osm_places.py",
+    "readings.py",
+    "sounds.py",
+    "routes.py",
+)
+
+
 def _demo_fingerprint() -> str:
     """Of what the demo map is made of: the region's facts and the builders."""
     backends = PROJECT / "backends"
-    sources = [backends / name for name in ("maps.py", "places.py", "osm_places.py", "readings.py", "routes.py")]
+    sources = [backends / name for name in _MAP_BUILDERS]
     sources += sorted(p for p in (PROJECT / "simulator" / "region").iterdir() if p.is_file())
     sources.append(NLU_DATA / "inventories" / "genres.yml")
     digest = hashlib.sha256()

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import sqlite3
@@ -27,7 +28,7 @@ import tempfile
 import threading
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata, resources
@@ -36,7 +37,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from backends.errors import BackendUnavailable
-from backends.model import Locality, LocalityKind, Position
+from backends.model import EARTH_RADIUS_M, Locality, LocalityKind, Position
 from backends.readings import (
     _OLD_KANJI,
     Readings,
@@ -49,8 +50,9 @@ from backends.readings import (
     romaji_to_kana,
     to_katakana,
 )
+from backends.sounds import STATION, SoundIndex, SoundIndexBuilder, english_phonemes, english_sounds, phonemes
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 5
 _STAGE = "gazetteer"
 _SPELLING, _READING, _LATIN = 0, 1, 2
 
@@ -578,6 +580,7 @@ CREATE TABLE localities (i INTEGER PRIMARY KEY, name TEXT, kind TEXT, reading TE
     prefecture TEXT, city TEXT, population INTEGER, known INTEGER);
 CREATE TABLE keys (key TEXT, what INTEGER, i INTEGER, PRIMARY KEY (key, what, i)) WITHOUT ROWID;
 CREATE TABLE forms (what INTEGER, strength INTEGER, names TEXT, PRIMARY KEY (what, strength)) WITHOUT ROWID;
+CREATE TABLE sounds (name TEXT PRIMARY KEY, dtype TEXT, data BLOB) WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 
@@ -609,6 +612,8 @@ def _write(path: Path, readings: Readings) -> None:
             db.executemany("INSERT INTO keys VALUES (?,?,?)", sorted(keys))
             for (what, strength), names in sorted(_Forms(readings).of(entries).items()):
                 db.execute("INSERT INTO forms VALUES (?,?,?)", (what, strength, "\n".join(sorted(names))))
+            for name, values in _sounds(entries).items():
+                db.execute("INSERT INTO sounds VALUES (?,?,?)", (name, values.dtype.str, values.tobytes()))
             db.execute("INSERT INTO meta VALUES ('stamp', ?)", (_stamp(),))
             db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             db.commit()
@@ -649,6 +654,24 @@ def _entry_keys(entry: _Entry) -> Iterator[tuple[str, int]]:
     yield _latin_of(entry.reading), _LATIN
     if entry.name_en and entry.kind not in ("station",):
         yield latin_key(entry.name_en), _LATIN
+
+
+def _sounds(entries: Sequence[_Entry]) -> Mapping[str, Any]:
+    """The names that are looked for by their sound: all but the districts nobody outside knows; positions beside them."""
+    import numpy as np
+
+    builder = SoundIndexBuilder()
+    for i, entry in enumerate(entries):
+        if entry.kind == "town" and not entry.known:
+            continue
+        kana = [entry.reading, *_kana_with_suffix(entry)]
+        said = [*map(phonemes, kana), english_phonemes(entry.name_en or "")]
+        if entry.kind == "station":
+            said.append(phonemes(entry.reading) + STATION)
+        for sound in dict.fromkeys(said):
+            builder.add(i, sound)
+    at = np.radians(np.array([e.position for e in entries] or np.zeros((0, 2))))
+    return {**builder.arrays(), "at": at}
 
 
 class _Forms:
@@ -937,6 +960,7 @@ class JapanGazetteer:
             self._forms[what].update(dict.fromkeys(names.split("\n"), strength))
         self._lengths = {what: _lengths(self._forms[what]) for what in (_SPELLING, _READING)}
         self._rows = lru_cache(maxsize=4096)(self._read_rows)
+        self._sounds = self._read_sounds()
 
     @classmethod
     def load(cls, cache_dir: Path, *, readings: Readings | None = None) -> JapanGazetteer:
@@ -963,6 +987,23 @@ class JapanGazetteer:
             return ()
         found = self._latin_lookup(name) if is_latin(name) else self._japanese_lookup(name)
         return _ranked(found, near)
+
+    def alike(
+        self, name: str, *, near: Position | None = None, kinds: Collection[LocalityKind] | None = None, limit: int = 5
+    ) -> tuple[tuple[Locality, float, float], ...]:
+        """Localities whose names sound like `name`, most alike first and of names as alike the nearer: (locality, likeness 0 … 1,
+        likeness less what the distance takes away). Districts nobody outside knows are left out."""
+        name = name[:100].strip()
+        sounds = english_sounds(name) if is_latin(name) else [phonemes(kana) for kana in self._readings.spoken(name)]
+        wanted = None if kinds is None else self._of_kinds(frozenset(kinds))
+        found = self._sounds.alike(
+            sounds,
+            metres=None if near is None else lambda owners: self._metres(owners, near),
+            allowed=None if wanted is None else lambda owners: wanted[owners],
+            limit=limit,
+            vowels=not is_latin(name),
+        )
+        return tuple((self._locality(a.owner), a.likeness, a.score) for a in found)
 
     def _japanese_lookup(self, name: str) -> list[Locality]:
         folded = fold(name)
@@ -1023,6 +1064,39 @@ class JapanGazetteer:
                 name, kind, reading, Position(lat, lon), name_en, prefecture, city, population
             )
         return tuple(seen.values())
+
+    # sound
+
+    def _read_sounds(self) -> SoundIndex:
+        import numpy as np
+
+        arrays = {
+            name: np.frombuffer(data, dtype=dtype) for name, dtype, data in self._db.execute("SELECT * FROM sounds")
+        }
+        self._at = arrays.pop("at").reshape(-1, 2)
+        self._kinds = np.array([kind for (kind,) in self._db.execute("SELECT kind FROM localities ORDER BY i")])
+        return SoundIndex(arrays)
+
+    def _of_kinds(self, kinds: frozenset[LocalityKind]) -> Any:
+        import numpy as np
+
+        return np.isin(self._kinds, sorted(kinds))
+
+    def _metres(self, owners: Any, origin: Position) -> Any:
+        import numpy as np
+
+        lat, lon = math.radians(origin.latitude), math.radians(origin.longitude)
+        at = self._at[owners]
+        return EARTH_RADIUS_M * np.hypot(at[:, 0] - lat, (at[:, 1] - lon) * math.cos(lat))
+
+    def _locality(self, i: int) -> Locality:
+        with self._lock:
+            row = self._db.execute(
+                "SELECT name, kind, reading, lat, lon, name_en, prefecture, city, population FROM localities WHERE i = ?",
+                (i,),
+            ).fetchone()
+        name, kind, reading, lat, lon, *rest = row
+        return Locality(name, kind, reading, Position(lat, lon), *rest)
 
     # scan
 

@@ -2,7 +2,8 @@
 
 data      one row a place: its JSON; id and address beside it
 keys      the keys of its name (spelling, reading, Latin; `readings.py`); `names` finds places by a whole key,
-grams     FTS5 over their bigrams (FTS5's own trigrams find nothing for two letters), `address_grams` over addresses'
+grams     for each of their bigrams the numbers of the places that have it, as one array (of FTS5's lists the long ones take tens of
+          milliseconds to read); `address_grams` FTS5 over the bigrams of addresses
 box       R*Tree of the positions, for whoever reads the file with SQL alone
 columns   what conditions look at, as arrays ordered by kind and by cells of 0.01°: loaded once (165 bytes a place),
           so that any mix of conditions over a million places is a few milliseconds of arithmetic, and totals exact
@@ -20,18 +21,18 @@ import sqlite3
 import tempfile
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from backends.errors import BackendError, BackendTimeout, BackendUnavailable, NotFound
 from backends.model import (
     EARTH_RADIUS_M,
-    MatchQuality,
     OpeningHours,
     Parking,
     Place,
@@ -41,11 +42,11 @@ from backends.model import (
     Position,
     RegionInfo,
 )
-from backends.readings import NameKeys, Readings, fold, is_latin, kana_to_romaji, latin_key, reading_key, romaji_to_kana
+from backends.place_names import LATIN, NAME_CAP, READING, SPELLING, Named, PlaceNames, bigrams, quoted
+from backends.readings import NameKeys, Readings, fold, kana_to_romaji, latin_key
+from backends.sounds import SoundIndex, SoundIndexBuilder, sounds_of
 
-SCHEMA_VERSION = 2
-NAME_CAP = 1_000
-"""a search by name ranks and counts at most so many places, the nearest ones; without a name totals are exact"""
+SCHEMA_VERSION = 3
 STATION_RADIUS_M = 800
 """ten minutes' walk: "near the station" for places that do not say which station is theirs"""
 PARK_SEARCH_M = 2_000
@@ -55,10 +56,6 @@ _T = TypeVar("_T")
 Rows: TypeAlias = Any
 """numpy array of int64: indices into the columns"""
 
-_CANDIDATES = 2_500
-_FUZZY_CUTOFF = 62.0
-_QUALITY_RANK: dict[MatchQuality, int] = {"exact": 0, "reading": 1, "part": 2, "fuzzy": 3, "attributes": 4}
-
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE data (n INTEGER PRIMARY KEY, json TEXT NOT NULL);
@@ -67,9 +64,7 @@ CREATE TABLE addresses (n INTEGER PRIMARY KEY, address TEXT NOT NULL);
 CREATE TABLE keys (n INTEGER PRIMARY KEY, folded TEXT, reading TEXT, latin TEXT);
 CREATE VIRTUAL TABLE box USING rtree(n, south, north, west, east);
 CREATE TABLE names (key TEXT, n INTEGER, what INTEGER, PRIMARY KEY (key, what, n)) WITHOUT ROWID;
-CREATE VIRTUAL TABLE grams USING fts5(
-    gram, content='', columnsize=0, detail=none, tokenize="unicode61 remove_diacritics 0");
-CREATE TABLE gram_counts (gram TEXT PRIMARY KEY, places INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE grams (gram TEXT PRIMARY KEY, places INTEGER NOT NULL, numbers BLOB NOT NULL);
 CREATE VIRTUAL TABLE address_grams USING fts5(
     gram, content='', columnsize=0, detail=none, tokenize="unicode61 remove_diacritics 0");
 CREATE TABLE spans (day INTEGER, opens INTEGER, closes INTEGER, hours INTEGER,
@@ -79,7 +74,6 @@ CREATE TABLE phones (digits TEXT, n INTEGER, PRIMARY KEY (digits, n)) WITHOUT RO
 CREATE TABLE columns (name TEXT PRIMARY KEY, dtype TEXT NOT NULL, data BLOB NOT NULL) WITHOUT ROWID;
 """
 
-_SPELLING, _READING, _LATIN = 0, 1, 2
 _PRICE = {"low": 0, "middle": 1, "high": 2}
 _FEE = {"free": 0, "paid": 1}
 _WIFI = {"none": 0, "free": 1, "paid": 2}
@@ -184,15 +178,14 @@ _DTYPES = {
 
 class _Builder:
     def __init__(self, db: sqlite3.Connection, readings: Readings) -> None:
-        from array import array
-
         self._db, self._readings = db, readings
         self._codes: dict[str, dict[str, int]] = {}
-        self._counts: dict[str, int] = {}
+        self._grams: dict[str, Any] = {}
         self._seen: set[str] = set()
         types = {"i1": "b", "i2": "h", "i4": "i", "f8": "d", "f4": "f"}
         self._columns: dict[str, Any] = {name: array(types[dtype]) for name, dtype in _DTYPES.items()}
         self._genres: list[tuple[int, ...]] = []
+        self._sounds = SoundIndexBuilder()
         self._n = 0
 
     def add(self, places: Iterable[Place], progress: Callable[[int], None] | None) -> int:
@@ -209,17 +202,21 @@ class _Builder:
                     progress(self._n)
         self._write(batch)
         db = self._db
-        db.executemany("INSERT INTO gram_counts VALUES (?, ?)", sorted(self._counts.items()))
+        db.executemany(
+            "INSERT INTO grams VALUES (?, ?, ?)",
+            ((gram, len(numbers), numbers.tobytes()) for gram, numbers in sorted(self._grams.items())),
+        )
         db.executemany(
             "INSERT INTO codes VALUES (?, ?, ?)",
             [(what, text, code) for what, codes in self._codes.items() for text, code in codes.items()],
         )
-        for name, values in self._ordered().items():
+        sounds = {f"sound_{name}": values for name, values in self._sounds.arrays().items()}
+        for name, values in {**self._ordered(), **sounds}.items():
             db.execute("INSERT INTO columns VALUES (?, ?, ?)", (name, values.dtype.str, values.tobytes()))
         return self._n
 
     def _write(self, batch: Sequence[Place]) -> None:
-        boxes, data, ids, spelt, names, grams, phones, addresses, address_grams = [], [], [], [], [], [], [], [], []
+        boxes, data, ids, spelt, names, phones, addresses, address_grams = [], [], [], [], [], [], [], []
         for place in batch:
             self._n += 1
             n = self._n
@@ -230,24 +227,23 @@ class _Builder:
             data.append((n, place_to_json(place)))
             ids.append((place.id, n))
             spelt.append((n, *keys))
+            for sound in sounds_of(place.name, place.name_kana or self._readings.reading(place.name), place.name_en):
+                self._sounds.add(n, sound)
             names += [(key, n, what) for key, what in sorted(_name_rows(place, keys)) if key]
-            of_place = _grams(keys.folded) | _grams(keys.reading) | _grams(keys.latin)
-            for gram in of_place:
-                self._counts[gram] = self._counts.get(gram, 0) + 1
-            grams.append((n, " ".join(sorted(of_place))))
+            for gram in bigrams(keys.folded) | bigrams(keys.reading) | bigrams(keys.latin):
+                self._grams.setdefault(gram, array("i")).append(n)
             if place.phone:
                 phones.append((_digits(place.phone), n))
             address = fold(place.address or "")
             if address:
                 addresses.append((n, address))
-                address_grams.append((n, " ".join(sorted(_grams(address)))))
+                address_grams.append((n, " ".join(sorted(bigrams(address)))))
         for sql, rows in (
             ("box VALUES (?,?,?,?,?)", boxes),
             ("data VALUES (?,?)", data),
             ("ids VALUES (?,?)", ids),
             ("keys VALUES (?,?,?,?)", spelt),
             ("names VALUES (?,?,?)", names),
-            ("grams (rowid, gram) VALUES (?,?)", grams),
             ("phones VALUES (?,?)", phones),
             ("addresses VALUES (?,?)", addresses),
             ("address_grams (rowid, gram) VALUES (?,?)", address_grams),
@@ -364,16 +360,12 @@ def _cells(kind: Any, lat: Any, lon: Any) -> Any:
 
 
 def _name_rows(place: Place, keys: NameKeys) -> set[tuple[str, int]]:
-    rows = {(keys.folded, _SPELLING), (keys.reading, _READING), (keys.latin, _LATIN)}
+    rows = {(keys.folded, SPELLING), (keys.reading, READING), (keys.latin, LATIN)}
     if place.name_en:
-        rows |= {(fold(place.name_en), _SPELLING)}
+        rows |= {(fold(place.name_en), SPELLING)}
         if place.name_kana:
-            rows |= {(latin_key(kana_to_romaji(place.name_kana)), _LATIN)}
+            rows |= {(latin_key(kana_to_romaji(place.name_kana)), LATIN)}
     return rows
-
-
-def _grams(key: str) -> set[str]:
-    return {key[i : i + 2] for i in range(len(key) - 1)} or ({key} if key else set())
 
 
 def _digits(text: str) -> str:
@@ -435,6 +427,9 @@ class _Columns:
         for what, text, code in db.execute("SELECT what, text, code FROM codes WHERE what != 'hours'"):
             self.codes.setdefault(what, {})[text] = code
         self.size = len(self._arrays["n"])
+        self.sounds = SoundIndex(
+            {name.removeprefix("sound_"): values for name, values in self._arrays.items() if name.startswith("sound_")}
+        )
 
     def __getitem__(self, name: str) -> Any:
         return self._arrays[name]
@@ -561,7 +556,7 @@ class _Conditions:
 
         columns = self._columns
         fits = columns["city"][rows] == columns.code("city", area)
-        match = " AND ".join(_quoted(gram) for gram in sorted(_grams(area))[:40])
+        match = " AND ".join(quoted(gram) for gram in sorted(bigrams(area))[:40])
         if len(area) > 1 and match:
             found = self._db.execute(
                 "SELECT n, address FROM addresses WHERE n IN (SELECT rowid FROM address_grams WHERE address_grams MATCH ?)",
@@ -676,147 +671,6 @@ class _Conditions:
         return self._db.execute("SELECT n FROM ids WHERE id = ?", (_storable(place_id),)).fetchall()
 
 
-# --- searching: names -------------------------------------------------------------------------------------------------
-
-
-class _Named(NamedTuple):
-    """A place whose name fits."""
-
-    n: int
-    quality: MatchQuality
-    score: float
-
-
-class _Names:
-    """The name search over one connection. `narrow` takes numbers of places and gives those worth looking at: the ones
-    that satisfy the query's other conditions, the nearest `NAME_CAP` of them."""
-
-    def __init__(
-        self, db: sqlite3.Connection, readings: Readings, narrow: Callable[[Sequence[int]], list[int]]
-    ) -> None:
-        self._db, self._readings, self._narrow = db, readings, narrow
-
-    def find(self, text: str) -> dict[int, _Named]:
-        """Places by name: exact, by reading or in part; where no name is like that at all, the most similar ones."""
-        keys = self._readings.name_keys(text[:200])
-        if not any(keys):
-            return {}
-        found: dict[int, _Named] = {}
-        anywhere = False
-        for key, what in self._whole(text, keys):
-            quality: MatchQuality = "exact" if what == _SPELLING else "reading"
-            rows = self._db.execute("SELECT n FROM names WHERE key = ? AND what = ?", (key, what)).fetchall()
-            anywhere = anywhere or bool(rows)
-            for n in self._narrow([n for (n,) in rows]):
-                found.setdefault(n, _Named(n, quality, 1.0 if quality == "exact" else 0.95))
-        for key, what in self._in_part(keys):
-            numbers = self._holding(key)
-            parts = {n: names for n, names in self._keys_of(self._narrow(numbers)).items() if key in names[what]}
-            for n, names in parts.items():
-                found.setdefault(n, _part(n, key, names[what], what))
-            anywhere = (
-                anywhere or bool(parts) or any(key in names[what] for names in self._keys_of(numbers[:300]).values())
-            )
-            if len(found) >= NAME_CAP // 2:
-                break
-        if found or anywhere:
-            return found
-        return {named.n: named for named in self._similar(keys)}
-
-    def _whole(self, text: str, keys: NameKeys) -> Iterator[tuple[str, int]]:
-        yield keys.folded, _SPELLING
-        if is_latin(text):
-            yield keys.latin, _LATIN
-            kana = romaji_to_kana(text)
-            if kana:
-                yield reading_key(kana), _READING
-        elif keys.reading:
-            yield keys.reading, _READING
-
-    def _in_part(self, keys: NameKeys) -> Iterator[tuple[str, int]]:
-        if keys.folded:
-            yield keys.folded, _SPELLING
-        if len(keys.reading) >= 3 and keys.reading != keys.folded:
-            yield keys.reading, _READING
-        if len(keys.latin) >= 5:
-            yield keys.latin, _LATIN
-
-    def _holding(self, key: str) -> list[int]:
-        """Numbers of places among whose keys are all those bigrams: a few more than hold the key itself."""
-        if len(key) == 1:
-            rows = self._db.execute(
-                "SELECT DISTINCT n FROM names WHERE key >= ? AND key < ? LIMIT ?",
-                (key, key + "\U0010ffff", _CANDIDATES),
-            )
-            return [n for (n,) in rows]
-        counts = self._counts(_grams(key))
-        if len(counts) < len(_grams(key)):
-            return []
-        # Four of the rarest say nearly as much as all.
-        match = " AND ".join(_quoted(gram) for gram, _ in counts[:4])
-        return [n for (n,) in self._db.execute("SELECT rowid FROM grams WHERE grams MATCH ?", (match,)).fetchall()]
-
-    def _counts(self, grams: Iterable[str]) -> list[tuple[str, int]]:
-        """The bigrams that occur at all, rarest first."""
-        listed = sorted(grams)[:400]
-        return self._db.execute(
-            f"SELECT gram, places FROM gram_counts WHERE gram IN ({','.join('?' * len(listed))}) ORDER BY places, gram",
-            listed,
-        ).fetchall()
-
-    def _keys_of(self, numbers: Sequence[int]) -> dict[int, tuple[str, str, str]]:
-        listed = ",".join(str(int(n)) for n in numbers)
-        rows = self._db.execute(f"SELECT n, folded, reading, latin FROM keys WHERE n IN ({listed})")
-        return {n: (folded, reading, latin) for n, folded, reading, latin in rows}
-
-    def _similar(self, keys: NameKeys) -> list[_Named]:
-        """Names that share the query's rarest bigrams, ranked by edit distance of spelling, sound and Latin."""
-        counts = self._counts(_grams(keys.folded) | _grams(keys.reading) | _grams(keys.latin))
-        votes: dict[int, float] = {}
-        budget = _CANDIDATES
-        for gram, places in counts:
-            if votes and places > budget:
-                break
-            for (n,) in self._db.execute(
-                "SELECT rowid FROM grams WHERE grams MATCH ? LIMIT ?", (_quoted(gram), budget)
-            ).fetchall():
-                votes[n] = votes.get(n, 0.0) + 1
-            budget -= places
-        if not votes:
-            return []
-        short = self._narrow(sorted(votes, key=lambda n: (-votes[n], n))[:150])
-        return self._rank(keys, short)
-
-    def _rank(self, keys: NameKeys, numbers: Sequence[int]) -> list[_Named]:
-        from rapidfuzz import fuzz
-
-        out = []
-        for n, (folded, reading, latin) in self._keys_of(numbers).items():
-            score = fuzz.ratio(keys.folded, folded)
-            if keys.reading and reading:
-                score = max(score, fuzz.ratio(keys.reading, reading))
-                if len(keys.reading) >= 4:
-                    score = max(score, 0.9 * fuzz.partial_ratio(keys.reading, reading) - 4)
-            if keys.latin and latin:
-                score = max(score, 0.95 * fuzz.ratio(keys.latin, latin))
-            if score >= _FUZZY_CUTOFF:
-                out.append(_Named(n, "fuzzy", round(score / 100 * 0.85, 4)))
-        best = max((named.score for named in out), default=0.0)
-        # What is far behind the best is noise, not a second guess.
-        return [named for named in out if named.score >= best - 0.12]
-
-
-def _part(n: int, key: str, name: str, what: int) -> _Named:
-    # A name that begins like this is likelier meant than one that has it somewhere.
-    score = 0.6 + 0.2 * len(key) / len(name) + (0.1 if name.startswith(key) else 0.0) - 0.02 * what
-    return _Named(n, "part", score)
-
-
-def _quoted(gram: str) -> str:
-    """A string of FTS5's query language that can only be a string."""
-    return '"' + gram.replace('"', '""') + '"'
-
-
 def _storable(text: str) -> str:
     """Text SQLite can take: half characters (lone surrogates) replaced."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -831,7 +685,7 @@ class _Found:
 
     rows: Rows
     distance: Any = None
-    named: Mapping[int, _Named] | None = None
+    named: Mapping[int, Named] | None = None
     """by number of the place"""
     progress: Any = None
     """metres along the route"""
@@ -861,9 +715,9 @@ class _Search:
         import numpy as np
 
         query, columns = self._query, self._columns
-        named: dict[int, _Named] | None = None
+        named: dict[int, Named] | None = None
         if query.text is not None:
-            named = _Names(self._db, self._readings, self._narrow).find(query.text)
+            named = self._names().find(query.text)
             rows = columns.rows_of(sorted(named)) if named else np.zeros(0, dtype=np.int64)
         elif query.along is not None:
             rows = np.zeros(0, dtype=np.int64)
@@ -879,6 +733,24 @@ class _Search:
             return _Found(rows, self._distance(rows), named, progress, detour)
         rows = self._conditions.filter(rows)
         return _Found(rows, self._distance(rows), named)
+
+    def _names(self) -> PlaceNames:
+        near, columns = self._query.near, self._columns
+
+        def metres(numbers: Any) -> Any:
+            return columns.distances(columns["row_of_n"][numbers], near) if near is not None else None
+
+        def allowed(numbers: Any) -> Any:
+            import numpy as np
+
+            rows = columns["row_of_n"][numbers]
+            return np.isin(rows, self._conditions.filter(np.unique(rows)))
+
+        narrowed = bool(_conditions_in(self._query))
+        return PlaceNames(
+            self._db, self._readings, columns.sounds, self._narrow,
+            metres if near is not None else None, allowed if narrowed else None,
+        )  # fmt: skip
 
     def _distance(self, rows: Rows) -> Any:
         return None if self._query.near is None else self._columns.distances(rows, self._query.near)
@@ -972,12 +844,9 @@ class _Search:
             keys = []
             if found.named is not None:
                 of = [found.named[int(n)] for n in number]
-                keys.append(
-                    np.array(
-                        [_QUALITY_RANK[m.quality] + (0.5 if m.quality == "part" and m.score < 0.7 else 0.0) for m in of]
-                    )
-                )
-                if found.distance is None or any(m.quality == "fuzzy" for m in of):
+                keys.append(np.array([m.rank for m in of]))
+                keys.append(np.array([-m.order for m in of]))
+                if found.distance is None:
                     keys.append(np.array([-m.score for m in of]))
             keys.append(found.progress if found.progress is not None else far)
         keys.append(number)
@@ -1147,13 +1016,18 @@ class SqlitePlaces:
                 db.close()
 
 
+def _conditions_in(query: PlaceQuery) -> dict[str, Any]:
+    """The conditions in force, with the value that means none."""
+    return {
+        field.name: field.default
+        for field in fields(PlaceQuery)
+        if field.name not in _NOT_CONDITIONS and getattr(query, field.name) != field.default
+    }
+
+
 def _each_condition_dropped(query: PlaceQuery) -> Iterator[tuple[str, PlaceQuery]]:
-    for field in fields(PlaceQuery):
-        if field.name in _NOT_CONDITIONS:
-            continue
-        if getattr(query, field.name) != field.default:
-            default: Any = field.default
-            yield field.name, replace(query, **{field.name: default})
+    for name, default in _conditions_in(query).items():
+        yield name, replace(query, **{name: default})
     if query.text is not None:
         yield "text", replace(query, text=None)
     if query.along is not None:

@@ -6,7 +6,7 @@ gazetteer.py, memory.py). Every coroutine here ends by the adapter's own deadlin
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from backends.model import (
     Headline,
     Language,
     Locality,
+    LocalityKind,
     Place,
     PlaceHit,
     PlacePage,
@@ -56,6 +57,12 @@ class Gazetteer(Protocol):
 
     def lookup(self, name: str, *, near: Position | None = None) -> tuple[Locality, ...]:
         """Localities of that name (suffix optional, any spelling, exact reading), likeliest first."""
+
+    def alike(
+        self, name: str, *, near: Position | None = None, kinds: Collection[LocalityKind] | None = None, limit: int = 5
+    ) -> tuple[tuple[Locality, float, float], ...]:
+        """Localities whose names sound like `name`, likeliest first: (locality, likeness 0 … 1, likeness less what the distance
+        takes away)."""
 
     def scan(self, text: str) -> tuple[tuple[int, int, tuple[Locality, ...]], ...]:
         """Longest non-overlapping mentions in `text`: (start, end, candidates likeliest first)."""

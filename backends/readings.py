@@ -12,9 +12,12 @@ A recognizer chooses the kanji itself, puts spaces between words and writes Lati
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import re
 import threading
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -280,12 +283,14 @@ class Readings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tokenizer: Any = None
+        self._dictionary: Any = None
 
     def _open(self) -> Any:
         if self._tokenizer is None:
             from sudachipy import Dictionary, SplitMode
 
-            self._tokenizer = Dictionary(dict="small").tokenizer(SplitMode.A)
+            self._dictionary = Dictionary(dict="small")
+            self._tokenizer = self._dictionary.tokenizer(SplitMode.A)
         return self._tokenizer
 
     def tokens(self, text: str) -> tuple[tuple[int, int, tuple[str, ...], str], ...]:
@@ -300,6 +305,31 @@ class Readings:
         words) part words and then go; Latin and digits stay, folded."""
         return _reading(self, text[:400])
 
+    def spoken(self, text: str, limit: int = 16) -> tuple[str, ...]:
+        """Katakana of the text as it may have been said, likeliest first. Recognizers write whatever kanji have the sound: 北朝駅
+        for 北朝霞, 上大き for ウエダエキ. So beside the reading in context stand those with one or two words, or the kanji of a word,
+        read another way."""
+        return _spoken(self, text[:100], limit)
+
+    def _others(self, surface: str) -> list[str]:
+        """Other readings of a word with kanji: its own ones, then those of its kanji one by one."""
+        if not _HAS_KANJI.search(surface):
+            return []
+        own = self._listed(surface)
+        single: list[str] = []
+        if 1 < len(surface) <= 4:
+            each = [self._listed(c)[:3] or [to_katakana(c)] for c in surface]
+            single = ["".join(parts) for parts in itertools.product(*each)][:9]
+        return list(dict.fromkeys([*own[:4], *single]))
+
+    def _listed(self, surface: str) -> list[str]:
+        """The readings of a word in the dictionary, the commonest first."""
+        with self._lock:
+            self._open()
+            found = [(m.reading_form(), m.part_of_speech()) for m in self._dictionary.lookup(surface)]
+        # Given names (広: ヒロシ) say nothing about how kanji in names of places are read.
+        return list(dict.fromkeys(reading for reading, part in found if reading and part[3] != "名"))
+
     def name_keys(self, name: str, *, kana: str | None = None, name_en: str | None = None) -> NameKeys:
         """The keys of a name; `kana` and `name_en` where they are known are believed more than the dictionary."""
         folded = fold(name)
@@ -311,6 +341,41 @@ class Readings:
             key = reading_key(self.reading(name))
         latin = latin_key(name_en or (name if is_latin(name) else kana_to_romaji(kana or self.reading(name))))
         return NameKeys(folded, key, latin)
+
+
+_HAS_KANJI = re.compile(f"[{_KANJI}]")
+
+
+@lru_cache(maxsize=2048)
+def _spoken(readings: Readings, text: str, limit: int) -> tuple[str, ...]:
+    first = _reading(readings, text)
+    plain = "".join(unicodedata.normalize("NFKC", text).split()).translate(_OLD_KANJI)
+    if not _HAS_KANJI.search(plain):
+        return (first,)
+    words: list[list[str]] = []
+    for start, end, part_of_speech, reading in readings.tokens(plain):
+        surface = plain[start:end]
+        if part_of_speech[0] in ("空白", "補助記号"):
+            continue
+        said = reading if reading and not _KATAKANA_OR_LATIN.fullmatch(to_katakana(surface)) else to_katakana(surface)
+        words.append(list(dict.fromkeys([said, *readings._others(surface)])))
+    return tuple(dict.fromkeys([first, *_combined(words, limit)]))[:limit]
+
+
+def _combined(words: Sequence[Sequence[str]], limit: int) -> list[str]:
+    """The words' first readings joined, then with one taken from further down their lists, then two …"""
+    out: list[str] = []
+    waiting, seen = [(0, (0,) * len(words))], {(0,) * len(words)}
+    while waiting and len(out) < limit:
+        cost, chosen = heapq.heappop(waiting)
+        out.append(fold("".join(word[i] for word, i in zip(words, chosen, strict=True)), katakana=True))
+        for at, word in enumerate(words):
+            if chosen[at] + 1 < len(word):
+                following = (*chosen[:at], chosen[at] + 1, *chosen[at + 1 :])
+                if following not in seen:
+                    seen.add(following)
+                    heapq.heappush(waiting, (cost + 1, following))
+    return out
 
 
 _KATAKANA_OR_LATIN = re.compile(r"[ァ-ヺーA-Za-z0-9]+")

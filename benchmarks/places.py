@@ -2,7 +2,7 @@
 
 Invented places spread over Japan as people are (thick in a dozen cities, thin between), asked as drivers ask. Beside
 each search stands the floor: what SQLite alone takes in the same run for one row by its key and for one box of the
-R*Tree.
+R*Tree. `CPU` is what was computed, whatever else the machine did meanwhile.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
+import os
 import platform
 import random
 import sqlite3
@@ -131,18 +132,25 @@ def _queries(sample: list[Place], dice: random.Random) -> dict[str, Callable[[],
     }
 
 
-async def _time(call: Callable[[], Awaitable[object]], calls: int) -> list[float]:
-    times = []
+async def _time(call: Callable[[], Awaitable[object]], calls: int) -> tuple[list[float], list[float]]:
+    """Milliseconds by the clock and of computing, each sorted."""
+    times, computing = [], []
     for _ in range(calls):
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         await call()
+        computing.append((time.process_time() - start_cpu) * 1_000)
         times.append((time.perf_counter() - start) * 1_000)
-    return sorted(times)
+    return sorted(times), sorted(computing)
 
 
-def _show(name: str, times: list[float]) -> None:
-    p95 = times[max(0, math.ceil(len(times) * 0.95) - 1)]
-    print(f"| {name:32} | {statistics.median(times):8.2f} | {p95:8.2f} | {times[-1]:8.2f} |", flush=True)
+def _show(name: str, measured: tuple[list[float], list[float]]) -> None:
+    times, computing = measured
+    at = max(0, math.ceil(len(times) * 0.95) - 1)
+    print(
+        f"| {name:32} | {statistics.median(times):8.2f} | {times[at]:8.2f} | {times[-1]:8.2f} | {statistics.median(computing):8.2f} |"
+        f" {computing[at]:8.2f} |",
+        flush=True,
+    )
 
 
 async def _run(size: int, folder: Path, calls: int, readings: Readings) -> None:
@@ -157,7 +165,9 @@ async def _run(size: int, folder: Path, calls: int, readings: Readings) -> None:
     dice = random.Random(3)
     sample = [place for place in places(min(size, 20_000)) if place.kind != "parking"]
     store = SqlitePlaces(path, readings=readings, deadline_s=30)
-    print("| search                           |   p50 ms |   p95 ms |   max ms |\n|---|---|---|---|")
+    print(
+        "| search                           |   p50 ms |   p95 ms |   max ms |  CPU p50 |  CPU p95 |\n|---|---|---|---|---|---|"
+    )
     with sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True) as db:
 
         async def row() -> None:
@@ -189,7 +199,8 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=200)
     parser.add_argument("--keep", type=Path, help="keep the databases here and use them again")
     arguments = parser.parse_args()
-    print(f"{platform.machine()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}")
+    load = os.getloadavg()[0]
+    print(f"{platform.machine()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, load {load:.1f}")
     readings = Readings()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)

@@ -5,7 +5,7 @@ Each fake keeps its port's promises on a few rows in memory; nothing is scripted
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
@@ -220,6 +220,11 @@ class FewLocalities:
     def lookup(self, name: str, *, near: Position | None = None) -> tuple[Locality, ...]:
         said = _key(name)
         return tuple(r for r in self.rows if said in {_key(n) for n in _names(r)})
+
+    def alike(
+        self, name: str, *, near: Position | None = None, kinds: Collection[str] | None = None, limit: int = 5
+    ) -> tuple[tuple[Locality, float, float], ...]:
+        return ()
 
     def scan(self, text: str) -> tuple[tuple[int, int, tuple[Locality, ...]], ...]:
         return ()

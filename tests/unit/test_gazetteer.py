@@ -109,6 +109,28 @@ def test_nearness_decides_between_equals(gazetteer: JapanGazetteer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("heard", "name"),
+    [("日の定期", "日の出駅"), ("形成縦石駅", "京成立石駅"), ("電脳大焼", "天王台駅"), ("サイタマシンとシーネキ", "さいたま新都心駅"), ("Ikabukero station", "池袋駅")],
+)  # fmt: skip
+def test_what_it_sounds_like(gazetteer: JapanGazetteer, heard: str, name: str) -> None:
+    found = gazetteer.alike(heard, near=Position(35.68, 139.76))
+    assert found[0][0].name == name
+    assert [score for _, _, score in found] == sorted((score for _, _, score in found), reverse=True)
+
+
+@pytest.mark.parametrize("said", ["恵比寿", "エビス", "えびす", "海老酢", "エビス 駅", "えびすえき", "Ebisu station"])
+def test_however_it_is_written_it_is_one_place(gazetteer: JapanGazetteer, said: str) -> None:
+    near_shibuya = Position(35.66, 139.70)
+    assert gazetteer.lookup(said, near=near_shibuya)[0].position.distance_to(Position(35.647, 139.710)) < 1_000
+
+
+def test_of_what_sounds_alike_only_the_kinds_wanted(gazetteer: JapanGazetteer) -> None:
+    found = gazetteer.alike("ふちゅう", kinds=("city",))
+    assert {locality.kind for locality, _, _ in found} == {"city"}
+    assert found[0][0].name == "府中市"
+
+
+@pytest.mark.parametrize(
     ("name", "latitude", "longitude", "within_m"),
     [
         ("札幌市", 43.062, 141.354, 8_000),

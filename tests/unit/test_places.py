@@ -109,7 +109,7 @@ NAMED = (
 def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlitePlaces]:
     path = tmp_path_factory.mktemp("named") / "places.sqlite"
     build_places(path, NAMED, INFO, readings=READINGS)
-    store = SqlitePlaces(path, readings=READINGS)
+    store = SqlitePlaces(path, readings=READINGS, deadline_s=30)
     yield store
     store.close()
 
@@ -294,6 +294,10 @@ async def test_sorting(store: SqlitePlaces, sort: str, key: object) -> None:
         ("東京ダワー", "d", "fuzzy"),
         ("銀座小野寺", "g", "part"),
         ("寿司銀座おのでら", "g", "reading"),
+        ("しぶや焼き", "c", "fuzzy"),
+        ("飛ぶや駅", "c", "fuzzy"),
+        ("進塾高島屋", "e", "fuzzy"),
+        ("Tokio towa", "d", "fuzzy"),
     ],
 )
 async def test_a_name_in_any_spelling(named: SqlitePlaces, said: str, found: str, quality: str) -> None:
@@ -305,6 +309,23 @@ async def test_a_name_in_any_spelling(named: SqlitePlaces, said: str, found: str
 async def test_of_equal_names_the_nearest_comes_first(named: SqlitePlaces) -> None:
     for near, first in ((CENTRE, "a"), (Position(35.69, 139.70), "b")):
         assert (await named.find("スターバックス", near=near))[0].place.id == first
+
+
+async def test_of_places_that_sound_as_much_like_it_the_nearer_comes_first(tmp_path: Path) -> None:
+    twins = [
+        Place(f"t{i}", "赤坂駅", Position(35.67, 139.73 + i), "station", name_kana="アカサカエキ") for i in range(3)
+    ]
+    build_places(tmp_path / "p.sqlite", twins, INFO, readings=READINGS)
+    store = SqlitePlaces(tmp_path / "p.sqlite", readings=READINGS, deadline_s=30)
+    for i in range(3):
+        hits = await store.find("赤坂焼き", near=twins[i].position)
+        assert (hits[0].place.id, hits[0].match) == (f"t{i}", "fuzzy")
+    store.close()
+
+
+async def test_a_misheard_name_and_a_condition(named: SqlitePlaces) -> None:
+    assert [h.place.id for h in (await named.search(PlaceQuery(text="しぶや焼き", kind="station"))).hits] == ["c"]
+    assert (await named.search(PlaceQuery(text="しぶや焼き", kind="hotel"))).total == 0
 
 
 async def test_a_name_and_a_condition(named: SqlitePlaces) -> None:

@@ -33,6 +33,9 @@ class SmallGazetteer:
     def lookup(self, name: str, *, near: Position | None = None) -> tuple[Locality, ...]:
         return tuple(locality for form, locality in self.PLACES if form == name)
 
+    def alike(self, name, *, near=None, kinds=None, limit=5):  # type: ignore[no-untyped-def]
+        return ()
+
     def scan(self, text: str) -> tuple[tuple[int, int, tuple[Locality, ...]], ...]:
         hits = []
         for form, locality in self.PLACES:
