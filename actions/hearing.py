@@ -52,8 +52,8 @@ _GOAL_JA = tuple(
 )
 _NEAR_JA = re.compile(r"^(.+?)の?(?:近く|近所|付近|周辺|そば)(?:で|の|に|、|を)[^、。]{0,16}$")
 _GOAL_EN = re.compile(
-    r"^.*?\b(?:(?:take|bring|drive|get) (?:me|us) (?:to|two|time|there)?|navigat\w* (?:me )?(?:to|the)?|(?:go|drive|head|daughter|route|directions?|way) (?:to|two)|"
-    r"want to (?:go )?(?:to)?|daughter|guide me to|set (?:the )?destination to)\s+(.+)$",
+    r"^.*?\b(?:(?:take|bring|drive|get) (?:me|us) (?:to|two|time|there)?|navigat\w* (?:me )?(?:to|the)?|(?:go|drive|head|route|directions?|way) (?:to|two)|"
+    r"want to (?:go )?(?:to)?|guide me to|set (?:the )?destination to)\s+(.+)$",
     re.IGNORECASE,
 )
 _NEAR_EN = re.compile(
