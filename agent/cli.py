@@ -119,6 +119,10 @@ def _parser() -> argparse.ArgumentParser:
     use.add_argument("name")
     use.set_defaults(handler=_maps_use)
     _model_commands(command)
+    transcribe = command("transcribe", _transcribe, "what is said in sound files, JSON lines")
+    transcribe.add_argument("files", nargs="+", type=Path, metavar="FILE.wav")
+    transcribe.add_argument("--lang", choices=("ja", "en"), help="language (default: the one that is spoken)")
+    transcribe.add_argument("--engine", choices=("vosk", "whisper"), help="what hears (default: as in the settings)")
     rasa = command("rasa", _rasa, "Rasa's own server on our model (stock form; beside `concierge actions`)")
     rasa.add_argument("--port", dest="rasa_port", type=int, default=5005)
     rasa.add_argument("--actions", metavar="URL", help="webhook of the actions server (default: as in endpoints.yml)")
@@ -403,6 +407,17 @@ def _models_verify(settings: Settings, arguments: argparse.Namespace) -> int:
     code: int = _with_progress(lambda progress: verify_models(settings, arguments.names, progress, told.append))
     print(*told, sep="\n")
     return code
+
+
+def _transcribe(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.composition import Ears
+    from agent.transcribe import transcribe
+
+    ears = Ears(settings, arguments.engine)
+    try:
+        return transcribe(arguments.files, ears.hearing(arguments.lang), ears.activity(), _lines_out())
+    finally:
+        ears.close()
 
 
 def _maps_build(settings: Settings, arguments: argparse.Namespace) -> int:
