@@ -54,7 +54,7 @@ class Settings:
         RecognizerChoice, "what hears: `vosk`, `whisper`, or `auto`: Vosk where a model of the language is installed"
     ] = "auto"
     wake_word: Annotated[str, "wake word of drivers who chose none of their own"] = "ヘイ、レクサス"
-    pause_complete_s: Annotated[float, "seconds of silence that end a complete request"] = 0.45
+    pause_complete_s: Annotated[float, "seconds of silence that end a complete request"] = 0.44
     pause_unknown_s: Annotated[float, "seconds of silence that end words that may not be all"] = 0.8
     pause_thinking_s: Annotated[float, "seconds of silence allowed for thinking: after a list, a number, えーと"] = 1.5
     utterance_longest_s: Annotated[float, "seconds an utterance may last"] = 20.0

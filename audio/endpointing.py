@@ -31,7 +31,7 @@ _OPEN_ENDS: Final = Path(__file__).with_name("open_ends.yml")
 class Pauses:
     """Seconds."""
 
-    complete: float = 0.45
+    complete: float = 0.44
     """of silence after a complete request"""
     unknown: float = 0.8
     """after words that may or may not be all"""

@@ -13,6 +13,8 @@ _BETWEEN_JAPANESE = re.compile(rf"(?<=[{_JAPANESE}、。])\s+(?=[{_JAPANESE}、�
 _BESIDE_DIGITS = re.compile(rf"(?<=[{_JAPANESE}])\s+(?=[0-9])|(?<=[0-9])\s+(?=[{_JAPANESE}])")
 _TAG = re.compile(r"<[^<>]{1,20}>|\[[^\[\]]{1,20}\]")
 """`<unk>`, `[unk]`, `[音楽]`, `[MUSIC]`: what an engine says about sounds rather than words"""
+_BEGINNING: Final = 12
+"""characters of a beginning that nobody says twice in an utterance"""
 _CONTROL = re.compile(r"[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\ufeff\ufffd]")
 
 
@@ -22,7 +24,7 @@ def normalise(text: str, language: SpeechLanguage) -> str:
     text = unicodedata.normalize("NFKC", _CONTROL.sub(" ", _TAG.sub(" ", text)))
     text = " ".join(text.split())
     if language == "ja":
-        text = text.replace(", ", "、").replace(" 、", "、").replace(" 。", "。")
+        text = re.sub(r"\s*([、。])\s*", r"\1", text.replace(", ", "、"))
         text = _BESIDE_DIGITS.sub("", _BETWEEN_JAPANESE.sub("", text))
     return text.strip(" 、。,.!?！？…・「」\"'")
 
@@ -32,8 +34,14 @@ def without_repetition(text: str) -> tuple[str, bool]:
 
     A generating recognizer that has run out of sound repeats itself; a driver who says 「はいはいはい」 does not go on
     for as long, so short texts are left alone."""
-    for size in range(4, len(text) // 2 + 1):
-        found = re.search(rf"(.{{{size}}})(?:[\s、。,.!?]*\1){{{1 if size >= 10 else 2},}}", text)
-        if found is not None:
-            return (text[: found.start()] + found.group(1)).strip(), True
-    return text, False
+    found = [
+        match
+        for size in range(4, len(text) // 2 + 1)
+        if (match := re.search(rf"(.{{{size}}})(?:[\s、。,.!?]*\1){{{1 if size >= 8 else 2},}}", text)) is not None
+    ]
+    if found:
+        first = min(found, key=lambda match: match.start())
+        return (text[: first.start()] + first.group(1)).strip(), True
+    # Starting over: the beginning comes again, and may break off where the tokens ended.
+    again = text.find(text[:_BEGINNING], _BEGINNING)
+    return (text[:again].rstrip(" 、。,."), True) if again > 0 else (text, False)
