@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from agent import settings as settings_module
 from agent.errors import StartError
 from agent.settings import Settings
+from backends.model import Language
 
 Handler = Callable[[Settings, argparse.Namespace], int]
 
@@ -119,6 +120,15 @@ def _parser() -> argparse.ArgumentParser:
     use.add_argument("name")
     use.set_defaults(handler=_maps_use)
     _model_commands(command)
+    wakeword = command("wakeword", _wakeword, "the wake word: show it, or choose another one by typing it")
+    wakeword.add_argument("phrase", nargs="?", help="what shall wake it; in Japanese or English")
+    wakeword.add_argument("--driver", help="whose (default: the settings' driver)")
+    wakeword.add_argument("--lang", choices=("ja", "en"), help="language it is spoken in (default: by its letters)")
+    wakeword.add_argument("--reset", action="store_true", help="back to the settings' wake word")
+    wake = command("wake", _wake, "where a wake word is said in sound files, JSON lines")
+    wake.add_argument("--phrase", help="the wake word (default: the driver's)")
+    wake.add_argument("--lang", choices=("ja", "en"), help="language it is spoken in (default: by its letters)")
+    wake.add_argument("files", nargs="+", type=Path, metavar="FILE.wav")
     transcribe = command("transcribe", _transcribe, "what is said in sound files, JSON lines")
     transcribe.add_argument("files", nargs="+", type=Path, metavar="FILE.wav")
     transcribe.add_argument("--lang", choices=("ja", "en"), help="language (default: the one that is spoken)")
@@ -416,6 +426,56 @@ def _transcribe(settings: Settings, arguments: argparse.Namespace) -> int:
     ears = Ears(settings, arguments.engine)
     try:
         return transcribe(arguments.files, ears.hearing(arguments.lang), ears.activity(), _lines_out())
+    finally:
+        ears.close()
+
+
+def _wakeword(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.composition import Ears, load_phrases, wake_word_store
+    from agent.wakewords import check, commands_of, japanese_reading, language_of, tidy
+
+    store, driver = wake_word_store(settings), arguments.driver or settings.driver
+    phrases, spoken = load_phrases(), _tongue(settings)
+    if arguments.reset:
+        store.forget(driver)
+    if arguments.phrase is None:
+        now = store.get(driver) or settings.wake_word
+        print(phrases.say(spoken, "wakeword.current", phrase=now))
+        return 0
+    phrase = tidy(arguments.phrase)
+    language = arguments.lang or language_of(phrase)
+    others = [text for name, text in store.all().items() if name != driver]
+    vocabulary = Ears(settings).vocabulary(language)
+    found = check(
+        phrase, language, japanese_reading(), commands=commands_of(language), vocabulary=vocabulary, others=others
+    )
+    for finding in found:
+        print(phrases.say(spoken, finding.sentence, **finding.values))
+    if any(finding.refused for finding in found):
+        return 1
+    _check_home(settings)
+    store.put(driver, phrase)
+    print(phrases.say(spoken, "wakeword.set", phrase=phrase))
+    return 0
+
+
+def _tongue(settings: Settings) -> Language:
+    """The language of the terminal's sentences about speech."""
+    return "ja" if settings.language == "ja" else "en"
+
+
+def _wake(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.composition import Ears, wake_word_store
+    from agent.transcribe import wake
+    from agent.wakewords import check, japanese_reading, language_of, tidy
+
+    phrase = tidy(arguments.phrase or wake_word_store(settings).get(settings.driver) or settings.wake_word)
+    language = arguments.lang or language_of(phrase)
+    if any(finding.refused for finding in check(phrase, language, japanese_reading())):
+        raise StartError(f"{phrase!r} cannot be a wake word. Ask why with: concierge wakeword {phrase!r}")
+    ears = Ears(settings)
+    try:
+        return wake(arguments.files, ears.wake_word(phrase, language), _lines_out())
     finally:
         ears.close()
 

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from actions.skill import World
     from agent.dialogue_worker import Engine
     from agent.transcribe import Hearing
-    from audio.ports import Recognizer, SpeechLanguage, VoiceActivity
+    from agent.wakewords import WakeWordStore
+    from audio.ports import Recognizer, SpeechLanguage, VoiceActivity, WakeWord
     from audio.whisper_recognizer import WhisperModel
     from simulator.centre import CentreServer
     from simulator.navigation import SimulatedNavigation
@@ -537,6 +538,12 @@ def register_actions(executor: Any, world: World, phrases: Phrases) -> None:
 # ── hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def wake_word_store(settings: Settings) -> WakeWordStore:
+    from agent.wakewords import WakeWordStore
+
+    return WakeWordStore(settings.state / "wake_words.json")
+
+
 class Ears:
     """What hears on this machine, loaded when first asked for; models are verified then. Raises `StartError` where the settings
     ask for what is not installed."""
@@ -580,6 +587,17 @@ class Ears:
 
         every = 0.8 if partials else 0.0
         return WhisperRecognizer(self.whisper(), self.activity(), language, partial_every_s=every)
+
+    def wake_word(self, text: str, language: SpeechLanguage) -> WakeWord:
+        """A spotter for a phrase (checked before: `agent.wakewords.check`)."""
+        from agent.wakewords import japanese_reading, likeness_to, wake_phrase
+        from audio.wake_word import TypedWakeWord
+        from audio.whisper_recognizer import WhisperScorer
+
+        reading = japanese_reading()
+        phrase = wake_phrase(text, language, reading)
+        scorer = WhisperScorer(self.whisper(), phrase.spellings, language)
+        return TypedWakeWord(phrase, scorer, self.activity(), likeness_to(phrase, reading))
 
     def vocabulary(self, language: SpeechLanguage) -> frozenset[str]:
         """The words a Vosk model of that language can hear; empty where there is none."""

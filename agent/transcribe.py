@@ -1,4 +1,4 @@
-"""`concierge transcribe`: what is said in sound files, a JSON line a file."""
+"""`concierge transcribe` and `concierge wake`: what is said in sound files, a JSON line a file."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from audio.errors import AudioError
-from audio.frames import frames
-from audio.ports import Recognizer, SpeechLanguage, VoiceActivity
+from audio.frames import FRAME_S, RATE, frames
+from audio.ports import Recognizer, SpeechLanguage, VoiceActivity, WakeWord
 from audio.segments import utterances
 from audio.wav import read_wav
 
@@ -35,6 +35,33 @@ def transcribe(paths: Sequence[Path], hearing: Hearing, activity: VoiceActivity,
             failed = True
         print(json.dumps(line, ensure_ascii=False), file=out, flush=True)
     return 1 if failed else 0
+
+
+def wake(paths: Sequence[Path], spotter: WakeWord, out: TextIO) -> int:
+    """Writes a line a file: {"file", "detections": [{"t", "score"}]}, `t` in seconds from its beginning, or {"file", "error"}. 1 when
+    there was such a file."""
+    failed = False
+    for path in paths:
+        line: dict[str, object] = {"file": str(path)}
+        try:
+            line |= {"detections": detections(read_wav(path), spotter)}
+        except AudioError as error:
+            line |= {"error": str(error)}
+            failed = True
+        print(json.dumps(line, ensure_ascii=False), file=out, flush=True)
+    return 1 if failed else 0
+
+
+def detections(sound: bytes, spotter: WakeWord) -> list[dict[str, float]]:
+    """Where the spotter's phrase is said in a sound."""
+    spotter.reset()
+    found = []
+    # A phrase that ends with the file still wants its moment of silence.
+    for count, frame in enumerate(frames(sound + bytes(RATE)), start=1):
+        heard = spotter.accept(frame)
+        if heard is not None:
+            found.append({"t": round(count * FRAME_S, 2), "score": round(heard.score, 3)})
+    return found
 
 
 def hear(sound: bytes, recognizer: Recognizer, activity: VoiceActivity, language: SpeechLanguage) -> str:

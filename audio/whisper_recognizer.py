@@ -32,9 +32,10 @@ _HOP: Final = 160
 """samples per feature frame"""
 _FULL: Final = 3000
 """feature frames of 30 s"""
+_MELS: Final = 80
 _MARGIN_S: Final = 0.5
 """silence seen after the utterance"""
-_SHORTEST_S: Final = 1.6
+_SHORTEST_S: Final = 1.3
 _TOKENS_PER_S: Final = {"ja": 14.0, "en": 8.0}
 """more than anybody speaks; what is longer has been made up"""
 _MADE_UP: Final = Path(__file__).with_name("made_up.yml")
@@ -91,6 +92,9 @@ class WhisperModel:
         frames = min(
             _FULL, 2 * math.ceil((seconds or max(_SHORTEST_S, len(samples) / RATE + _MARGIN_S)) * RATE / _HOP / 2)
         )
+        if frames == 2 * _MELS:
+            # As many encoded frames as there are mel bands: CTranslate2 would take them for features and encode them again.
+            frames += 2
         features = loaded.feature_extractor(samples)[:, :frames]
         if features.shape[1] < frames:
             lowest = features.min() if features.size else 0.0
@@ -265,3 +269,25 @@ def made_up() -> dict[SpeechLanguage, tuple[str, ...]]:
 
     table = yaml.safe_load(_MADE_UP.read_text(encoding="utf-8"))
     return {language: tuple(str(phrase).casefold() for phrase in phrases) for language, phrases in table.items()}
+
+
+class WhisperScorer:
+    """`audio.wake_word.Scorer`: how likely a phrase's spellings are, heard by Whisper."""
+
+    def __init__(self, model: WhisperModel, spellings: Sequence[str], language: SpeechLanguage) -> None:
+        self._model, self._spellings, self._language = model, tuple(spellings), language
+        self._encoded: Any = None
+        self._samples: Samples = np.zeros(0, np.float32)
+
+    def quick(self, samples: Samples) -> float:
+        self._samples, self._encoded = samples, self._model.encode(samples)
+        return self._best(self._spellings[:1])
+
+    def full(self) -> float:
+        return self._best(self._spellings[1:]) if len(self._spellings) > 1 else -20.0
+
+    def reading(self) -> str:
+        return self._model.decode(self._samples, self._language).text
+
+    def _best(self, spellings: Sequence[str]) -> float:
+        return max(float(one.mean()) for one in self._model.likelihood(self._encoded, spellings, self._language))
