@@ -84,14 +84,14 @@ class TypedWakeWord:
         *,
         begins: float = 0.4,
         stays: float = 0.25,
-        every_s: float = 0.4,
+        every_s: float = 0.5,
     ) -> None:
         """`begins`, `stays`: probabilities of speech; `every_s`: how often a window is judged while speech goes on and on."""
         self._phrase, self._scorer, self._activity, self._likeness = phrase, scorer, activity, likeness
         self._thresholds = thresholds or Thresholds()
         self._begins, self._stays = begins, stays
         self._hop = round(every_s / FRAME_S)
-        self._looks = frozenset(round(phrase.seconds * share / FRAME_S) for share in (0.8, 1.1, 1.45))
+        self._looks = frozenset(round(phrase.seconds * share / FRAME_S) for share in (0.95, 1.45))
         self._shortest = round(0.6 * phrase.seconds / FRAME_S)
         self._longest = round((1.45 * phrase.seconds + PAUSE_INSIDE_S) / FRAME_S)
         self._window = round((1.3 * phrase.seconds + 0.4) / FRAME_S)

@@ -2,7 +2,7 @@
 
 Whisper was made for 30 s of sound and fills up what is shorter; most of its time goes into that silence. Here the encoder sees the
 utterance and a little after it, which takes a twentieth of the time with the same result (docs/voice.md). What it costs is a
-tendency to start over when the sound is at its end; that is noticed, and only then is the utterance decoded the long way.
+tendency to start over when the sound is at its end; that is noticed, tried again with more silence, and cut.
 
 Against words out of nothing: no decoding without enough speech (the voice activity is asked first), no text whose probability
 is too low, none that goes round in circles, and none of the phrases it is known to make up when it is not sure.
@@ -111,7 +111,9 @@ class WhisperModel:
         """What is said in a sound of at most 30 s. `prompt`: words that may be expected."""
         decoded, circled = self._decode(self.encode(samples), samples, language, prompt)
         if circled:
-            decoded, circled = self._decode(self.encode(samples, 30.0), samples, language, prompt)
+            # Another length, another chance; a text that goes round in circles again is cut where it began to.
+            longer = self.encode(samples, len(samples) / RATE + 3 * _MARGIN_S)
+            decoded, _ = self._decode(longer, samples, language, prompt)
         return decoded
 
     def _decode(self, encoded: Any, samples: Samples, language: SpeechLanguage, prompt: str) -> tuple[Decoded, bool]:

@@ -66,7 +66,7 @@ def test_good_wake_words_have_nothing_against_them(phrase: str) -> None:
         ("お早うございます", "wakeword.warning.everyday"),
         ("good mourning", "wakeword.warning.everyday"),
         ("エアコン", "wakeword.warning.commands"),
-        ("find a gas station", "wakeword.warning.commands"),
+        ("gas station near", "wakeword.warning.commands"),
     ],
 )
 def test_what_speaks_against_a_phrase(phrase: str, sentence: str) -> None:
@@ -207,7 +207,7 @@ def test_silence_costs_nothing_and_other_speech_one_look_at_a_time() -> None:
     assert feed(spotter(quiet), [(60, SILENCE)]) == []
     assert quiet.windows == []
     assert feed(spotter(talk), [(1, SILENCE), (20, SPEECH), (1, SILENCE)]) == []
-    assert len(talk.windows) <= 20 / 0.4 + 3
+    assert len(talk.windows) <= 20 / 0.5 + 3
     assert all(length <= 1.45 + 0.5 + 2 * LEAD_S for length in talk.windows)
     assert talk.readings == 0, "what is far off is not decoded"
 
