@@ -118,6 +118,11 @@ def _parser() -> argparse.ArgumentParser:
     use = maps_commands.add_parser("use", help="make an installed map the active one")
     use.add_argument("name")
     use.set_defaults(handler=_maps_use)
+    _model_commands(command)
+    transcribe = command("transcribe", _transcribe, "what is said in sound files, JSON lines")
+    transcribe.add_argument("files", nargs="+", type=Path, metavar="FILE.wav")
+    transcribe.add_argument("--lang", choices=("ja", "en"), help="language (default: the one that is spoken)")
+    transcribe.add_argument("--engine", choices=("vosk", "whisper"), help="what hears (default: as in the settings)")
     rasa = command("rasa", _rasa, "Rasa's own server on our model (stock form; beside `concierge actions`)")
     rasa.add_argument("--port", dest="rasa_port", type=int, default=5005)
     rasa.add_argument("--actions", metavar="URL", help="webhook of the actions server (default: as in endpoints.yml)")
@@ -125,6 +130,21 @@ def _parser() -> argparse.ArgumentParser:
     actions.add_argument("--port", dest="actions_port", type=int, default=5055)
     command("version", _version, "versions")
     return parser
+
+
+def _model_commands(command: Callable[[str, Handler, str], argparse.ArgumentParser]) -> None:
+    models = command("models", lambda s, a: _help(models), "speech models: list, install, verify")
+    models_commands = models.add_subparsers(title="commands", metavar="")
+    listed = models_commands.add_parser("list", help="every model: sources, size, licence, whether it is installed")
+    listed.set_defaults(handler=_models_list)
+    install = models_commands.add_parser("install", help="get models (none named: those of the first start)")
+    install.add_argument("names", nargs="*", metavar="NAME")
+    install.add_argument("--again", action="store_true", help="even when it is installed")
+    install.add_argument("--accept-new", action="store_true", help="also where no hash of it has been published")
+    install.set_defaults(handler=_models_install)
+    verify = models_commands.add_parser("verify", help="hash every file (none named: every installed model)")
+    verify.add_argument("names", nargs="*", metavar="NAME")
+    verify.set_defaults(handler=_models_verify)
 
 
 def _serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -358,6 +378,46 @@ def _doctor(settings: Settings, _: argparse.Namespace) -> int:
     from agent.doctor import doctor
 
     return _run(doctor(settings))
+
+
+def _models_list(settings: Settings, _: argparse.Namespace) -> int:
+    from agent.speech_models import list_models
+
+    return list_models(settings)
+
+
+def _models_install(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.speech_models import install_models
+
+    _check_home(settings)
+    told: list[str] = []
+    code: int = _with_progress(
+        lambda progress: install_models(
+            settings, arguments.names, progress, told.append, again=arguments.again, accept_new=arguments.accept_new
+        )
+    )
+    print(*told, sep="\n")
+    return code
+
+
+def _models_verify(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.speech_models import verify_models
+
+    told: list[str] = []
+    code: int = _with_progress(lambda progress: verify_models(settings, arguments.names, progress, told.append))
+    print(*told, sep="\n")
+    return code
+
+
+def _transcribe(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.composition import Ears
+    from agent.transcribe import transcribe
+
+    ears = Ears(settings, arguments.engine)
+    try:
+        return transcribe(arguments.files, ears.hearing(arguments.lang), ears.activity(), _lines_out())
+    finally:
+        ears.close()
 
 
 def _maps_build(settings: Settings, arguments: argparse.Namespace) -> int:
