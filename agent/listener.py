@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Literal, TypeVar
 
-from agent.ears import Ears, Work
 from agent.events import (
     Event,
     Failed,
@@ -37,6 +36,7 @@ from agent.events import (
 )
 from agent.judging import Situation, Taken, judge, without_wake_phrase
 from agent.mouth import Mouth
+from agent.recognizer_thread import RecognizerThread, Work
 from agent.voice_ports import NOT_FOR_US, OPEN_CONTEXTS, Answer, Limits, Parts, Source
 from audio.earcons import earcon
 from audio.endpointing import Completeness
@@ -98,7 +98,7 @@ class Listener:
         self.state = State.IDLE
         self._parts, self._limits, self._clock = parts, limits, clock
         self._player, self._talk = parts.player, parts.talk
-        self._ears = Ears(parts.recognizer, work("recognizer"))
+        self._ears = RecognizerThread(parts.recognizer, work("recognizer"))
         self._mouth = Mouth(parts.synthesizer, parts.player, work("speaker"))
         self._spotting = work("wake word")
         self._endpointing = parts.endpointing(self._judge)
@@ -122,6 +122,8 @@ class Listener:
         self._unsure = 0
         self._broken: set[str] = set()
         # an answer being spoken
+        self._sounded = -(10**9)
+        """the frame it last sounded at"""
         self._held_at: int | None = None
         self._resumable = False
         self._speech_run = self._silence_run = 0
@@ -167,16 +169,17 @@ class Listener:
 
     def frame(self, frame: Frame) -> None:
         """The next 20 ms of the microphone."""
-        self._now += 1
-        frame, own = self._without_own_voice(frame)
-        probability = self._guarded("vad", lambda: self._parts.activity.probability(frame), 0.0)
-        self._ring.append((frame, probability, own))
-        speech = probability >= self._limits.speech and own < self._limits.own
-        self._evidence.append(speech)
-        self._spot(frame)
         try:
+            # Before the frame is looked at: what is replayed from the ring must not hold it already.
             self._requests()
             self._noticed()
+            self._now += 1
+            frame, own = self._without_own_voice(frame)
+            probability = self._guarded("vad", lambda: self._parts.activity.probability(frame), 0.0)
+            self._ring.append((frame, probability, own))
+            speech = probability >= self._limits.speech and own < self._limits.own
+            self._evidence.append(speech)
+            self._spot(frame)
             self._step(frame, probability, own, speech)
         except Exception as error:
             # Whatever broke: a sound says so, and the line can be called again.
@@ -223,8 +226,8 @@ class Listener:
                 self._called("wake_word", found.phrase, found.score, since=round(found.end / FRAME_S))
 
     def _is_own_wake(self, wake: Wake) -> bool:
-        """Whether the agent itself is saying the wake word, and nobody else spoke."""
-        if self.state is not State.SPEAKING or self._held_at is not None:
+        """Whether the agent itself has just said the wake word."""
+        if self._now - self._sounded > Limits.frames(self._limits.own_wake):
             return False
         words = self._parts.words[self.language]
         return words.key(wake.phrase).replace(" ", "") in words.key(self._mouth.recent()).replace(" ", "")
@@ -481,7 +484,7 @@ class Listener:
             self._hold()
         if self._player.pending and self._held_at is None:
             # Silence is counted from when it last sounded.
-            self._since = self._now
+            self._since = self._sounded = self._now
 
     def _first_sound(self) -> None:
         marks = self._marks

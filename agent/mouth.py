@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import Future
 from typing import Final
 
-from agent.ears import Work
+from agent.recognizer_thread import Work
 from audio.clauses import clauses
 from audio.frames import FRAME_BYTES, RATE
 from audio.player import Player

@@ -88,6 +88,8 @@ class Limits:
     """probability from which a frame counts as speech"""
     own: float = 0.5
     """share of the agent's own voice from which a frame does not"""
+    own_wake: float = 2.0
+    """after the agent's own words, the wake word among them is the agent's"""
     unsure: float = 0.25
     """confidence below which the driver is asked to say it again"""
 

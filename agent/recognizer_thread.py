@@ -1,4 +1,4 @@
-"""The recognizer in a thread of its own: frames go in without waiting, the text so far is there to be looked at."""
+"""The recognizer in a thread of its own, seen from the voice loop: frames go in without waiting, the text so far is there to be looked at."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def thread(name: str) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix=name)
 
 
-class Ears:
+class RecognizerThread:
     """One utterance at a time. What breaks inside the engine comes out of `finish`'s future, once."""
 
     def __init__(self, recognizer: Recognizer, work: Work) -> None:
