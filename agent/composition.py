@@ -29,6 +29,7 @@ from agent.conversation import Conversation, Line
 from agent.dialogue import Dialogue, InThreadDialogue, spend
 from agent.errors import StartError
 from agent.events import EventStream
+from agent.manner import MannerDialogue
 from agent.safety import Safety, SafetyDataError
 from agent.settings import PROJECT, Settings
 from backends.model import Language, PlaceQuery, Position, RouteRequest
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from actions.skill import World
     from agent.dialogue_worker import Engine
     from agent.transcribe import Hearing
+    from agent.voice_words import VoiceWords
     from audio.ports import Recognizer, SpeechLanguage, VoiceActivity
     from audio.whisper_recognizer import WhisperModel
     from simulator.centre import CentreServer
@@ -234,6 +236,16 @@ def load_safety() -> Safety:
         raise StartError(f"The phrases in nlu_data/safety cannot be read: {error}.") from error
 
 
+def load_voice_words() -> Mapping[Language, VoiceWords]:
+    """The words the voice loop itself knows. Raises `StartError`."""
+    from agent import voice_words
+
+    try:
+        return {language: voice_words.load(NLU_DATA / "voice", language) for language in ("ja", "en")}
+    except voice_words.VoiceWordsError as error:
+        raise StartError(f"The words in nlu_data/voice cannot be read: {error}.") from error
+
+
 # ── the simulation ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -336,6 +348,8 @@ class System:
     simulation: Simulation
     stream: EventStream
     phrases: Phrases
+    manners: MannerDialogue
+    """takes wishes about how it speaks, for sessions with a voice"""
 
 
 def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:
@@ -361,8 +375,9 @@ def join(
     from agent.nlu.functions import function_of
 
     stream = EventStream()
+    manners = MannerDialogue(dialogue, load_voice_words(), phrases.say)
     conversation = Conversation(
-        dialogue,
+        manners,
         phrases,
         safety or load_safety(),
         function_of=function_of,
@@ -374,7 +389,7 @@ def join(
         desk_phone=settings.desk_phone,
         line=simulation.line,
     )
-    return System(settings, conversation, dialogue, simulation, stream, phrases)
+    return System(settings, conversation, dialogue, simulation, stream, phrases, manners)
 
 
 @asynccontextmanager

@@ -9,6 +9,8 @@ from agent.voice_ports import NOT_FOR_US
 from agent.voice_words import VoiceWords
 
 Taken = Literal["request", "nothing", "unsure", "own_voice", "backchannel", "aside", "hush", "wake_word"]
+WAKE_LIKENESS: Final = 70.0
+"""how like the wake phrase its sounds in a text must be, in percent"""
 OWN_SHARE: Final = 0.15
 """share of the agent's own voice in the sound below which it was somebody who repeats our words"""
 
@@ -66,12 +68,26 @@ def _aside(text: str, words: VoiceWords, situation: Situation) -> Taken | None:
 
 
 def without_wake_phrase(text: str, phrase: str, words: VoiceWords) -> str:
-    """The words after the wake phrase, which a generous pre-roll may have caught as well."""
-    wanted = words.key(phrase).replace(" ", "")
-    if not wanted:
+    """The words after the wake phrase, however it was written down, and without what was said before it. A text that has no
+    wake phrase in it stays as it is."""
+    from rapidfuzz import fuzz
+
+    wanted, whole = words.key(phrase).replace(" ", ""), words.key(text).replace(" ", "")
+    if not wanted or not whole:
         return text
-    for cut in range(1, min(len(text), 3 * len(phrase) + 4) + 1):
-        at_a_word = words.language == "ja" or text[cut : cut + 1] in ("", " ", ",", ".", "!", "?")
-        if at_a_word and words.key(text[:cut]).replace(" ", "") == wanted:
-            return text[cut:].lstrip(" 、。,.!?！？")
-    return text
+    if len(whole) < len(wanted):
+        # Still being said.
+        return "" if wanted.startswith(whole) else text
+    found = fuzz.partial_ratio_alignment(wanted, whole, score_cutoff=WAKE_LIKENESS)
+    if found is None:
+        return text
+    return text[_cut(text, found.dest_end, words) :].lstrip(" 、。,.!?！？・")
+
+
+def _cut(text: str, end: int, words: VoiceWords) -> int:
+    """Where in the text its key's first `end` sounds are over, at the end of a word where words are written apart."""
+    for cut in range(1, len(text) + 1):
+        at_a_word = words.language == "ja" or not text[cut : cut + 1].isalnum()
+        if at_a_word and len(words.key(text[:cut]).replace(" ", "")) >= end:
+            return cut
+    return len(text)

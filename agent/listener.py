@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
@@ -126,7 +127,7 @@ class Listener:
         """the frame it last sounded at"""
         self._held_at: int | None = None
         self._resumable = False
-        self._speech_run = self._silence_run = 0
+        self._speech_run = self._silence_run = self._quiet = 0
         self._question = False
         self._told_speaking: set[int] = set()
         self._unheard = ""
@@ -161,6 +162,16 @@ class Listener:
     def lost(self, frames: int) -> None:
         """So many frames were recorded and did not get here."""
         self._asked_for.append(("lost", frames))
+
+    def wait(self, seconds: float) -> None:
+        """Waits for what is being recognised or answered (for sound that is there already, faster than it was spoken)."""
+        pending: list[Future[Any]] = [*self._asking_meaning.values()]
+        pending += [future for future in (self._hypothesis, self._answer) if future is not None]
+        futures.wait(pending, seconds)
+
+    def wait_for_sound(self, seconds: float) -> None:
+        """Waits until there is something to play, or nothing will come."""
+        self._mouth.wait(seconds)
 
     def close(self) -> None:
         """Ends what is being said and heard."""
@@ -273,13 +284,19 @@ class Listener:
     # ── LISTENING ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _listen(self, origin: Any, since: int, wake_phrase: str = "", reason: str = "") -> None:
-        """Hears an utterance, beginning with what the ring has from frame `since` on."""
+        """Hears an utterance, beginning with what the ring has from frame `since` on. After the wake word the recognizer gets the
+        wake word too: where exactly it ended is better told by the words (`without_wake_phrase`)."""
         self._utterance = _Utterance(origin, wake_phrase, changed_at=self._now)
         self._go(State.LISTENING, reason or origin)
         self._ears.start()
         self._endpointing.start()
         count = min(max(0, self._now - since), len(self._ring))
-        for frame, probability, own in list(self._ring)[len(self._ring) - count :]:
+        kept = list(self._ring)
+        if wake_phrase:
+            back = Limits.frames(self._limits.wake_back)
+            for frame, _, _ in kept[max(0, len(kept) - count - back) : len(kept) - count]:
+                self._ears.accept(frame)
+        for frame, probability, own in kept[len(kept) - count :]:
             if self.state is State.LISTENING:
                 self._listening(frame, probability, own)
 
@@ -289,15 +306,25 @@ class Listener:
             probability = 0.0
         if probability >= self._limits.speech:
             self._utterance.own.append(own)
+        self._quiet = 0 if probability >= self._limits.speech else self._quiet + 1
         end = self._endpointing.accept(probability, self._looked_at_partial())
+        if end is None and self._said_with_the_wake_word():
+            end = "pause"
         if end == "nothing":
             self._nothing_said()
         elif end is not None:
             self._end_of_speech()
 
+    def _said_with_the_wake_word(self) -> bool:
+        """Whether a request was over before the wake word in front of it was noticed: there are words, and no speech since."""
+        if self._endpointing.said or not self._utterance.last_partial:
+            return False
+        return self._quiet * FRAME_S >= self._endpointing.wanted_s
+
     def _looked_at_partial(self) -> str | None:
         """The partial text when there is news about it: other words, or their meaning."""
-        utterance, partial = self._utterance, self._ears.partial
+        utterance = self._utterance
+        partial = self._after_wake_phrase(self._ears.partial)
         if partial != utterance.last_partial:
             utterance.last_partial, utterance.changed_at = partial, self._now
             self._emit(Partial(self.session, partial, self.language, self.time))
@@ -313,6 +340,10 @@ class Listener:
             self._meanings[partial] = "" if asking.exception() else asking.result()
             return partial
         return None
+
+    def _after_wake_phrase(self, text: str) -> str:
+        phrase = self._utterance.wake_phrase
+        return without_wake_phrase(text, phrase, self._parts.words[self.language]) if phrase else text
 
     def _ask_meaning(self, text: str) -> None:
         if text in self._meanings:
@@ -378,9 +409,7 @@ class Listener:
             self._prompt("voice.trouble_recognizer")
             return
         hypothesis = future.result()
-        text = without_wake_phrase(
-            hypothesis.text.strip(), self._utterance.wake_phrase, self._parts.words[self.language]
-        )
+        text = self._after_wake_phrase(hypothesis.text.strip())
         taken = self._taken(text, hypothesis.confidence)
         self._emit(
             Recognised(

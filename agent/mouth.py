@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from concurrent.futures import Future
 from typing import Final
@@ -82,6 +83,14 @@ class Mouth:
         """The text of the last clauses that sounded and of the one that does."""
         now = min(self.sounding, max(0, len(self.clauses) - 1))
         return "".join(self.clauses[max(0, now - 2) : now + 1])
+
+    def wait(self, seconds: float) -> None:
+        """Waits until there is something to play, or nothing will come."""
+        deadline = time.monotonic() + seconds
+        while self._player.pending == 0 and not self._made and self._making is not None and not self._making.done():
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.001)
 
     def hold(self) -> None:
         self._player.hold()

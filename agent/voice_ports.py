@@ -62,8 +62,10 @@ class EchoGuard(Protocol):
 class Limits:
     """Seconds, unless it says otherwise."""
 
-    pre_roll: float = 3.0
+    pre_roll: float = 4.0
     """sound kept from before the wake word was noticed"""
+    wake_back: float = 1.8
+    """sound from before the end of the wake word, the wake word itself among it"""
     press_roll: float = 0.3
     """sound kept from before a button was pressed"""
     stable: float = 0.12

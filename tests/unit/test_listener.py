@@ -276,7 +276,7 @@ def test_aizuchi_do_not_interrupt(word: str) -> None:
 def test_backchannels_in_english_do_not_interrupt(word: str) -> None:
     reply = "I found three places near the station. The first one is the nearest of them, and the second is cheaper."
     line = Line({"italian nearby": (reply, "gives_info")}, language="en")
-    line.hear(silence(0.5), wake("hey car"), silence(0.2), speech("italian nearby")).sounding(1)
+    line.hear(silence(0.5), wake("hey car"), silence(0.2), speech(" italian nearby")).sounding(1)
     line.hear(silence(1), speech(word, per_letter=0.08), silence(1)).until(State.IDLE)
     assert line.asked == ["italian nearby"]
     assert line.events("interrupted") == []
