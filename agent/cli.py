@@ -133,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument("files", nargs="+", type=Path, metavar="FILE.wav")
     transcribe.add_argument("--lang", choices=("ja", "en"), help="language (default: the one that is spoken)")
     transcribe.add_argument("--engine", choices=("vosk", "whisper"), help="what hears (default: as in the settings)")
+    _voice_commands(command)
     rasa = command("rasa", _rasa, "Rasa's own server on our model (stock form; beside `concierge actions`)")
     rasa.add_argument("--port", dest="rasa_port", type=int, default=5005)
     rasa.add_argument("--actions", metavar="URL", help="webhook of the actions server (default: as in endpoints.yml)")
@@ -155,6 +156,29 @@ def _model_commands(command: Callable[[str, Handler, str], argparse.ArgumentPars
     verify = models_commands.add_parser("verify", help="hash every file (none named: every installed model)")
     verify.add_argument("names", nargs="*", metavar="NAME")
     verify.set_defaults(handler=_models_verify)
+
+
+def _voice_commands(command: Callable[[str, Handler, str], argparse.ArgumentParser]) -> None:
+    listen = command("listen", _listen, "hands-free dialogue through microphone and loudspeaker")
+    listen.add_argument("--lang", choices=("ja", "en"), help="language that is heard (default: as set, else Japanese)")
+    converse = command(
+        "converse", _converse, "a whole dialogue from a sound file; events as JSON lines, answers as WAV"
+    )
+    converse.add_argument("file", type=Path, metavar="SCRIPT.wav")
+    converse.add_argument("-o", dest="folder", type=Path, metavar="DIR", help="folder for the answers and the dialogue")
+    converse.add_argument(
+        "--lang", choices=("ja", "en"), help="language that is heard (default: as set, else Japanese)"
+    )
+    converse.add_argument("--engine", choices=("vosk", "whisper"), help="what hears (default: as in the settings)")
+    converse.add_argument(
+        "--called", action="store_true", help="the line is open from the start, without the wake word"
+    )
+    converse.add_argument("--real-time", action="store_true", help="no faster than it would be spoken")
+    speak = command("speak", _speak, "says a text aloud, or into a file")
+    speak.add_argument("text")
+    speak.add_argument("--lang", choices=("ja", "en"), help="language (default: by the words)")
+    speak.add_argument("-o", dest="out", type=Path, metavar="OUT.wav", help="file (default: the loudspeaker)")
+    speak.add_argument("--rate", type=float, help="how fast, 0.5 to 2")
 
 
 def _serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -478,6 +502,71 @@ def _wake(settings: Settings, arguments: argparse.Namespace) -> int:
         return wake(arguments.files, ears.wake_word(phrase, language), _lines_out())
     finally:
         ears.close()
+
+
+def _listen(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.listen import listen
+
+    _prepare(settings)
+    return _run(listen(settings, language=arguments.lang))
+
+
+def _converse(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.composition import Ears, open_system
+    from agent.composition_voice import language_of, open_voice, wake_word
+    from agent.converse import converse
+    from audio.errors import AudioError
+    from audio.wav import read_wav
+
+    try:
+        sound = read_wav(arguments.file)
+    except AudioError as error:
+        raise StartError(str(error)) from error
+    _prepare(settings)
+    language = language_of(settings, arguments.lang)
+    ears = Ears(settings, arguments.engine)
+
+    async def run() -> int:
+        async with open_system(settings, lasting=False) as system:
+            wake = None if arguments.called else wake_word(settings, ears, language)
+            voice = open_voice(settings, system, "converse", language, ears, wake=wake)
+            try:
+                return await converse(
+                    system, voice, sound, _lines_out(), arguments.folder,
+                    called=arguments.called, real_time=arguments.real_time,
+                )  # fmt: skip
+            finally:
+                await asyncio.to_thread(voice.close)
+
+    try:
+        return _run(run())
+    finally:
+        ears.close()
+
+
+def _speak(settings: Settings, arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from agent.composition_voice import open_synthesizer, through_loudspeaker
+    from agent.conversation import detect
+    from agent.converse import speak
+    from audio.errors import AudioError
+
+    if not arguments.text.strip():
+        raise StartError("There is nothing to say.")
+    if arguments.rate is not None:
+        settings = replace(settings, speech_rate=arguments.rate)
+    synthesizer = open_synthesizer(settings)
+    language = arguments.lang or detect(arguments.text, None)
+    try:
+        with contextlib.ExitStack() as stack:
+            play = None if arguments.out is not None else stack.enter_context(through_loudspeaker(settings))
+            print(speak(synthesizer, arguments.text, language, arguments.out, play), file=_lines_out())
+    except (AudioError, OSError) as error:
+        raise StartError(str(error)) from error
+    finally:
+        synthesizer.close()
+    return 0
 
 
 def _maps_build(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ from agent.conversation import Conversation, Line
 from agent.dialogue import Dialogue, InThreadDialogue, spend
 from agent.errors import StartError
 from agent.events import EventStream
+from agent.manner import MannerDialogue
 from agent.safety import Safety, SafetyDataError
 from agent.settings import PROJECT, Settings
 from backends.model import Language, PlaceQuery, Position, RouteRequest
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from actions.skill import World
     from agent.dialogue_worker import Engine
     from agent.transcribe import Hearing
+    from agent.voice_words import VoiceWords
     from agent.wakewords import WakeWordStore
     from audio.ports import Recognizer, SpeechLanguage, VoiceActivity, WakeWord
     from audio.whisper_recognizer import WhisperModel
@@ -235,6 +237,16 @@ def load_safety() -> Safety:
         raise StartError(f"The phrases in nlu_data/safety cannot be read: {error}.") from error
 
 
+def load_voice_words() -> Mapping[Language, VoiceWords]:
+    """The words the voice loop itself knows. Raises `StartError`."""
+    from agent import voice_words
+
+    try:
+        return {language: voice_words.load(NLU_DATA / "voice", language) for language in ("ja", "en")}
+    except voice_words.VoiceWordsError as error:
+        raise StartError(f"The words in nlu_data/voice cannot be read: {error}.") from error
+
+
 # ── the simulation ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -337,6 +349,8 @@ class System:
     simulation: Simulation
     stream: EventStream
     phrases: Phrases
+    manners: MannerDialogue
+    """takes wishes about how it speaks, for sessions with a voice"""
 
 
 def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:
@@ -362,8 +376,9 @@ def join(
     from agent.nlu.functions import function_of
 
     stream = EventStream()
+    manners = MannerDialogue(dialogue, load_voice_words(), phrases.say)
     conversation = Conversation(
-        dialogue,
+        manners,
         phrases,
         safety or load_safety(),
         function_of=function_of,
@@ -375,7 +390,7 @@ def join(
         desk_phone=settings.desk_phone,
         line=simulation.line,
     )
-    return System(settings, conversation, dialogue, simulation, stream, phrases)
+    return System(settings, conversation, dialogue, simulation, stream, phrases, manners)
 
 
 @asynccontextmanager
@@ -587,6 +602,11 @@ class Ears:
 
         every = 0.8 if partials else 0.0
         return WhisperRecognizer(self.whisper(), self.activity(), language, partial_every_s=every)
+
+    @property
+    def can_wake(self) -> bool:
+        """Whether a model for wake words is installed."""
+        return self._store.best("whisper", "any") is not None
 
     def wake_word(self, text: str, language: SpeechLanguage) -> WakeWord:
         """A spotter for a phrase (checked before: `agent.wakewords.check`)."""

@@ -59,6 +59,15 @@ class Settings:
     pause_thinking_s: Annotated[float, "seconds of silence allowed for thinking: after a list, a number, えーと"] = 1.5
     utterance_longest_s: Annotated[float, "seconds an utterance may last"] = 20.0
 
+    microphone: Annotated[str, "part of the name of the microphone (empty: the system's own)"] = ""
+    loudspeaker: Annotated[str, "part of the name of the loudspeaker (empty: the system's own)"] = ""
+    english_voice: Annotated[str, "an espeak-ng voice, or the path of a Piper voice (.onnx)"] = "en-gb"
+    speech_rate: Annotated[float, "how fast it speaks, 0.5 to 2; changed by voice as well"] = 1.0
+    speech_volume: Annotated[float, "how loud it speaks, 0.1 to 1; changed by voice as well"] = 0.8
+    recordings: Annotated[bool, "keep what is said as sound (personal data; `concierge privacy` lists and erases)"] = (
+        False
+    )
+
     def __post_init__(self) -> None:
         def check(key: str, good: bool, wanted: str) -> None:
             if not good:
@@ -76,6 +85,8 @@ class Settings:
         check("pause_unknown_s", self.pause_unknown_s <= self.pause_thinking_s, "at most pause_thinking_s")
         check("pause_thinking_s", self.pause_thinking_s <= self.utterance_longest_s, "at most utterance_longest_s")
         check("utterance_longest_s", self.utterance_longest_s <= 29, "at most 29")
+        check("speech_rate", 0.5 <= self.speech_rate <= 2, "0.5 to 2")
+        check("speech_volume", 0.1 <= self.speech_volume <= 1, "0.1 to 1")
         if not self.loopback and not self.token:
             raise SettingsError(f"Setting host is {self.host!r}, which others can reach: set token as well.")
 

@@ -39,7 +39,7 @@ from agent.composition import (
 )
 from agent.dialogue import RemoteDialogue
 from agent.errors import AgentError, PortInUse
-from agent.events import Event, to_json
+from agent.events import PERSONAL, Event, to_json
 from agent.settings import Settings
 from agent.supervisor import Worker
 from backends.model import Language
@@ -366,11 +366,7 @@ def _event_log(settings: Settings) -> Callable[[Event], None]:
     def sink(event: Event) -> None:
         row = to_json(event)
         if not settings.log_text:
-            row = {
-                k: v
-                for k, v in row.items()
-                if k not in ("text", "entities", "arguments", "cards", "quick_replies", "data")
-            }
+            row = {k: v for k, v in row.items() if k not in PERSONAL}
         writer.info(json.dumps(row, ensure_ascii=False))
 
     return sink
