@@ -62,11 +62,11 @@ class WakePhrase:
 class Thresholds:
     """Mean log-probabilities."""
 
-    look: float = -4.2
+    look: float = -4.8
     """of one spelling: below it the others are not tried"""
-    unsure: float = -3.0
+    unsure: float = -3.2
     """above it the phrase was said, if the recognizer's own reading resembles it"""
-    sure: float = -2.2
+    sure: float = -2.3
     """above it the phrase was said"""
     likeness: float = 0.5
 

@@ -156,7 +156,7 @@ class ScriptedScorer:
     def quick(self, samples: Samples) -> float:
         self.windows.append(len(samples) / RATE)
         self._share = float((samples > 6 / 32768).sum()) / (0.9 * RATE)
-        return -3.9 if self._share >= 1 else -6.0
+        return -4.5 if self._share >= 1 else -6.0
 
     def full(self) -> float:
         return self.score if self._share >= 1 else -6.0
