@@ -263,6 +263,16 @@ def _prepare(settings: Settings) -> None:
         print(f"The model was trained in {seconds:.0f} s.", file=sys.stderr)
 
 
+def _prepare_speech(settings: Settings) -> None:
+    """At the first start gets the speech models that can be had, and says what works; text works without."""
+    from agent.speech_models import ensure_models
+
+    told: list[str] = []
+    _with_progress(lambda progress: ensure_models(settings, progress, told.append))
+    for line in told:
+        print(line, file=sys.stderr)
+
+
 def _check_home(settings: Settings) -> None:
     """Makes the data folder's parts that everything writes to. Raises `StartError` where that is not allowed."""
     for folder in (settings.home, settings.state, settings.home / "logs"):
@@ -320,6 +330,7 @@ def _up(settings: Settings, _: argparse.Namespace) -> int:
     # Found out before a first start trains for minutes.
     bind(settings).close()
     _prepare(settings)
+    _prepare_speech(settings)
     code = _run(run(settings))
     # A second Ctrl-C while the interpreter goes down would end in a traceback.
     _deaf()

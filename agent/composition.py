@@ -22,9 +22,11 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from agent import training
+from agent.composition_hearing import Ears as Ears
+from agent.composition_hearing import wake_word_store as wake_word_store
 from agent.conversation import Conversation, Line
 from agent.dialogue import Dialogue, InThreadDialogue, spend
 from agent.errors import StartError
@@ -38,11 +40,7 @@ if TYPE_CHECKING:
     from actions.phrases import Phrases
     from actions.skill import World
     from agent.dialogue_worker import Engine
-    from agent.transcribe import Hearing
     from agent.voice_words import VoiceWords
-    from agent.wakewords import WakeWordStore
-    from audio.ports import Recognizer, SpeechLanguage, VoiceActivity, WakeWord
-    from audio.whisper_recognizer import WhisperModel
     from simulator.centre import CentreServer
     from simulator.navigation import SimulatedNavigation
     from simulator.vehicle import SimulatedClock, SimulatedVehicle
@@ -548,114 +546,3 @@ def register_actions(executor: Any, world: World, phrases: Phrases) -> None:
     from actions.skill import register
 
     register(executor, all_skills(), world, phrases)
-
-
-# ── hearing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def wake_word_store(settings: Settings) -> WakeWordStore:
-    from agent.wakewords import WakeWordStore
-
-    return WakeWordStore(settings.state / "wake_words.json")
-
-
-class Ears:
-    """What hears on this machine, loaded when first asked for; models are verified then. Raises `StartError` where the settings
-    ask for what is not installed."""
-
-    def __init__(self, settings: Settings, engine: str | None = None) -> None:
-        """`engine`: "vosk", "whisper", "auto"; None: as the settings say."""
-        from agent.speech_models import store_of
-
-        self._store = store_of(settings)
-        self._engine = engine or settings.recognizer
-        self._vosk: dict[str, Any] = {}
-        self._whisper: WhisperModel | None = None
-
-    def engine(self, language: SpeechLanguage) -> str:
-        """What would hear that language."""
-        if self._engine != "auto":
-            return self._engine
-        return "vosk" if self._store.best("vosk", language) is not None else "whisper"
-
-    def activity(self) -> VoiceActivity:
-        from audio.vad import SileroActivity
-
-        return SileroActivity()
-
-    def whisper(self) -> WhisperModel:
-        from audio.whisper_recognizer import WhisperModel
-
-        if self._whisper is None:
-            self._whisper = WhisperModel(self._folder("whisper", "any"))
-        return self._whisper
-
-    def recognizer(self, language: SpeechLanguage, *, partials: bool = True) -> Recognizer:
-        """A recognizer of that language; `partials`: whether the text so far is wanted."""
-        if self.engine(language) == "vosk":
-            from audio.vosk_recognizer import VoskModel, VoskRecognizer
-
-            if language not in self._vosk:
-                self._vosk[language] = VoskModel(self._folder("vosk", language))
-            return VoskRecognizer(self._vosk[language], language)
-        from audio.whisper_recognizer import WhisperRecognizer
-
-        every = 0.8 if partials else 0.0
-        return WhisperRecognizer(self.whisper(), self.activity(), language, partial_every_s=every)
-
-    @property
-    def can_wake(self) -> bool:
-        """Whether a model for wake words is installed."""
-        return self._store.best("whisper", "any") is not None
-
-    def wake_word(self, text: str, language: SpeechLanguage) -> WakeWord:
-        """A spotter for a phrase (checked before: `agent.wakewords.check`)."""
-        from agent.wakewords import japanese_reading, likeness_to, wake_phrase
-        from audio.wake_word import TypedWakeWord
-        from audio.whisper_recognizer import WhisperScorer
-
-        reading = japanese_reading()
-        phrase = wake_phrase(text, language, reading)
-        scorer = WhisperScorer(self.whisper(), phrase.spellings, language)
-        return TypedWakeWord(phrase, scorer, self.activity(), likeness_to(phrase, reading))
-
-    def vocabulary(self, language: SpeechLanguage) -> frozenset[str]:
-        """The words a Vosk model of that language can hear; empty where there is none."""
-        from audio.vosk_recognizer import vocabulary
-
-        model = self._store.best("vosk", language)
-        return vocabulary(self._store.folder / model.name) if model is not None else frozenset()
-
-    def hearing(self, language: SpeechLanguage | None) -> Hearing:
-        """For sound files; `language` None: the one that is spoken, where the engine can tell."""
-        from audio.wav import to_samples
-
-        recognizers: dict[str, Recognizer] = {}
-
-        def of(sound: bytes) -> tuple[Recognizer, str, SpeechLanguage]:
-            tells = language is None and self._engine != "vosk" and self._store.best("whisper", "any") is not None
-            spoken: SpeechLanguage = language or ("ja" if not tells else self.whisper().language(to_samples(sound)))
-            if spoken not in recognizers:
-                recognizers[spoken] = self.recognizer(spoken, partials=False)
-            return recognizers[spoken], self.engine(spoken), spoken
-
-        return of
-
-    def _folder(self, engine: Literal["vosk", "whisper"], language: str) -> Path:
-        from audio.errors import AudioError
-
-        model = self._store.best(engine, language)
-        if model is None:
-            first = next(m for m in self._store.models if m.engine == engine and m.language in (language, "any"))
-            raise StartError(f"No {engine} model is installed. Run: concierge models install {first.name}")
-        try:
-            return self._store.path(model)
-        except AudioError as error:
-            raise StartError(str(error)) from error
-
-    def close(self) -> None:
-        """Lets the models' memory go."""
-        for model in self._vosk.values():
-            model.close()
-        if self._whisper is not None:
-            self._whisper.close()

@@ -181,6 +181,11 @@ def _says(text: str, phrase: str, own: str, language: SpeechLanguage, reading: R
     return any(form in text for form in {bare, to_katakana(bare), to_hiragana(bare)})
 
 
+def decoys(language: SpeechLanguage) -> tuple[str, ...]:
+    """What a grammar may hear instead of the wake word, so that it need not hear the wake word."""
+    return tuple(word for word in _everyday()[language])
+
+
 @lru_cache(maxsize=1)
 def _everyday() -> dict[SpeechLanguage, tuple[str, ...]]:
     import yaml

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from audio.frames import FRAME_S, Frame
+from audio.frames import FRAME_S, RATE, Frame
 from audio.ports import SpeechLanguage, VoiceActivity, Wake
 from audio.wav import Samples, to_samples
 
@@ -166,3 +166,19 @@ class TypedWakeWord:
     def _between(self, score: float) -> float:
         middle = self._thresholds.unsure
         return 1 / (1 + math.exp(-_STEEPNESS * (score - middle)))
+
+
+def confirmation(
+    phrase: WakePhrase, scorer: Scorer, likeness: Likeness, thresholds: Thresholds | None = None
+) -> Callable[[Samples], float]:
+    """The judgement of a window on its own, 0 … 1 and from 0.5 on a yes: for a spotter that has a suspicion of its own."""
+    limits = thresholds or Thresholds()
+    length = round((1.45 * phrase.seconds + PAUSE_INSIDE_S + LEAD_S) * RATE)
+
+    def judge(samples: Samples) -> float:
+        score = max(scorer.quick(samples[-length:]), scorer.full())
+        if score < limits.unsure or (score < limits.sure and likeness(scorer.reading()) < limits.likeness):
+            return 0.0
+        return 1 / (1 + math.exp(-_STEEPNESS * (score - limits.unsure)))
+
+    return judge

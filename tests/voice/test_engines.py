@@ -23,6 +23,7 @@ from audio.models import find
 from audio.ports import Hypothesis, Recognizer
 from audio.vad import SileroActivity
 from audio.vosk_recognizer import VoskModel, VoskRecognizer
+from audio.vosk_wake_word import VoskWakeWord, in_vocabulary
 from audio.wake_word import TypedWakeWord
 from audio.wav import resample, to_pcm, to_samples
 from audio.whisper_recognizer import WhisperModel, WhisperRecognizer, WhisperScorer
@@ -227,3 +228,31 @@ def test_an_english_wake_word(whisper: WhisperModel, english: Say) -> None:
     called = padded(english("hello concierge"))
     assert len(wakes(whisper, "hello concierge", "en", called)) == 1
     assert wakes(whisper, "hey navigator", "en", called) == []
+
+
+def grammar_wakes(model: VoskModel, sound: bytes, **more: object) -> list[float]:
+    spotter = VoskWakeWord("ヘイ、レクサス", ("헤이", "렉서스"), model, SileroActivity(), **more)  # type: ignore[arg-type]
+    return [n * FRAME_S for n, frame in enumerate(frames(sound), start=1) if spotter.accept(frame) is not None]
+
+
+def test_a_wake_word_by_grammar(korean: VoskModel, japanese: Say) -> None:
+    decoys = ["안녕하세요", "오늘 날씨", "가까운 주차장", "감사합니다"]
+    called = padded(japanese("ヘイ、レクサス"), after=1.5)
+    (late,) = grammar_wakes(korean, called, decoys=decoys)
+    asked: list[float] = []
+    (early,) = grammar_wakes(korean, called, decoys=decoys, confirm=lambda window: asked.append(len(window)) or 0.9)
+    assert early < late, "confirmed, it need not wait for the end"
+    assert len(asked) == 1
+    assert grammar_wakes(korean, called, decoys=decoys, confirm=lambda window: 0.1) == []
+    assert grammar_wakes(korean, padded(japanese("アンニョンハセヨ")), decoys=decoys) == []
+    assert grammar_wakes(korean, bytes(3 * RATE), decoys=decoys) == []
+    with pytest.raises(EngineFailed, match="ハロー"):
+        VoskWakeWord("x", ("ハロー",), korean, SileroActivity())
+
+
+def test_a_phrase_is_cut_into_known_words() -> None:
+    known = {"ヘイ", "レクサス", "ねえ", "コンシェル", "ジュ", "hey", "lexus"}.__contains__
+    assert in_vocabulary("ヘイ、レクサス", known) == ("ヘイ", "レクサス")
+    assert in_vocabulary("ねえコンシェルジュ", known) == ("ねえ", "コンシェル", "ジュ")
+    assert in_vocabulary("Hey, Lexus", known) == ("hey", "lexus")
+    assert in_vocabulary("ハロー、プリウス", known) is None
