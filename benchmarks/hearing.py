@@ -27,8 +27,8 @@ from audio.text import normalise
 from audio.wake_word import COOLDOWN_S, Thresholds, TypedWakeWord
 from audio.wav import read_wav
 from audio.whisper_recognizer import WhisperScorer
-from backends.readings import reading_key
-from benchmarks.voices import wake_words
+from backends.readings import latin_key, reading_key
+from benchmarks.voices import places, wake_words
 
 WIDE = Thresholds(look=Thresholds().look, unsure=-3.6, sure=0.0)
 """everything that might have woken it is judged closely and written down; what wakes is decided in `table`"""
@@ -152,6 +152,7 @@ def recognition(ears: Ears, folder: Path, snrs: Sequence[float | None], clips: P
         rows += [{"path": clips / p["audio"], "text": p["text"], "lang": "ja", "voice": "people"} for p in people]
     reading = japanese_reading()
     errors: dict[tuple[str, str, float | None], list[tuple[float, float, int]]] = defaultdict(list)
+    hits: dict[tuple[str, float | None], list[tuple[bool, bool, bool]]] = defaultdict(list)
     spent = heard = 0.0
     for row in rows:
         sound = read_wav(row["path"])
@@ -163,6 +164,8 @@ def recognition(ears: Ears, folder: Path, snrs: Sequence[float | None], clips: P
             for frame in frames(noisy):
                 recognizer.accept(frame)
             text = recognizer.finish().text
+            if "place" in row:
+                hits[row["lang"], snr].append(_place_hit(row["place"], text, row["lang"], reading))
             spent, heard = spent + time.process_time() - started, heard + len(noisy) / 32000
             errors[row["lang"], row["voice"], snr].append(_errors(row["text"], text, row["lang"], reading))
     print(
@@ -179,6 +182,28 @@ def recognition(ears: Ears, folder: Path, snrs: Sequence[float | None], clips: P
     print(
         f"\n{spent / heard:.3f} s of computing for a second of sound; {(psutil.Process().memory_info().rss - before) / 2**20:.0f} MB."
     )
+
+
+def _place_hit(name: str, text: str, language: SpeechLanguage, reading: Reading) -> tuple[bool, bool, bool]:
+    """Whether a place is in what was heard: as written, by its sound, as the nearest by sound of all places known."""
+
+    def form(place: dict[str, str]) -> str:
+        return latin_key(place["name_en"]) if language == "en" else reading_key(place["kana"])
+
+    rows = {place["name"]: place for place in places()}
+    right = rows[name]
+    written = (right["name_en"].casefold() in text.casefold()) if language == "en" else name in text
+    heard = latin_key(text) if language == "en" else reading_key(reading(text))
+    nearest = max(rows.values(), key=lambda place: _within(form(place), heard))
+    return written, form(right) in heard, nearest is right
+
+
+def _within(name: str, heard: str) -> float:
+    """How much of a name is somewhere in what was heard."""
+    from rapidfuzz.fuzz import partial_ratio
+
+    # A short name would be somewhere in anything.
+    return float(partial_ratio(name, heard)) - (100 if len(name) > len(heard) + 2 else 0) + 0.1 * len(name)
 
 
 def _errors(said: str, heard: str, language: SpeechLanguage, reading: Reading) -> tuple[float, float, int]:
