@@ -41,6 +41,9 @@ class Scorer(Protocol):
     def full(self) -> float:
         """The same for all spellings, of the sound last given to `quick`."""
 
+    def end(self) -> float:
+        """Seconds from the beginning of that sound at which the phrase ends."""
+
     def reading(self) -> str:
         """What the recognizer itself would write for that sound."""
 
@@ -112,6 +115,7 @@ class TypedWakeWord:
         self._onsets: list[int] = []
         """frames at which speech began, the latest last; older ones than a phrase lasts are dropped"""
         self._judged_at = 0
+        self._length_s = 0.0
         self._cool_until = 0
 
     def accept(self, frame: Frame) -> Wake | None:
@@ -124,7 +128,8 @@ class TypedWakeWord:
             score = self._judge(self._fed - start + self._lead)
             if score is not None:
                 self._cool_until = self._fed + round(COOLDOWN_S / FRAME_S)
-                return Wake(self._phrase.text, self._between(score), self._fed * FRAME_S)
+                end = self._fed * FRAME_S - self._length_s + self._scorer.end()
+                return Wake(self._phrase.text, self._between(score), end)
         return None
 
     def _due(self, probability: float) -> list[int]:
@@ -151,6 +156,7 @@ class TypedWakeWord:
         """The score when the phrase was said in the last `frames`."""
         self._judged_at = self._fed
         samples = to_samples(b"".join(list(self._ring)[-frames:]))
+        self._length_s = len(samples) / RATE
         limits = self._thresholds
         score = self._scorer.quick(samples)
         if score < limits.look:
