@@ -38,6 +38,9 @@ _MARGIN_S: Final = 0.5
 _SHORTEST_S: Final = 1.3
 _TOKENS_PER_S: Final = {"ja": 14.0, "en": 8.0}
 """more than anybody speaks; what is longer has been made up"""
+_STRETCH: Final = 3
+_WEAKER: Final = 1.5
+"""how much weaker than the whole its weakest stretch may be"""
 _MADE_UP: Final = Path(__file__).with_name("made_up.yml")
 
 
@@ -75,8 +78,14 @@ class Likelihood:
     """seconds from the beginning of the sound at which the text ends"""
 
     @property
-    def mean(self) -> float:
-        return float(self.tokens.mean()) if len(self.tokens) else -20.0
+    def score(self) -> float:
+        """Mean log-probability of the tokens, held down by the weakest stretch of three: who talks about a Lexus says most of
+        "Hey, Lexus", but not its beginning."""
+        if not len(self.tokens):
+            return -20.0
+        size = min(_STRETCH, len(self.tokens))
+        weakest = np.convolve(self.tokens, np.full(size, 1 / size), "valid").min()
+        return float(min(self.tokens.mean(), weakest + _WEAKER))
 
 
 def _likelihood(aligned: Any, tokens: int) -> Likelihood:
@@ -318,5 +327,5 @@ class WhisperScorer:
     def _look(self, spellings: Sequence[str]) -> float:
         """The best so far, these spellings included."""
         found = self._model.likelihood(self._encoded, spellings, self._language) if spellings else []
-        self._best = max([*found, *([self._best] if self._best is not None else [])], key=lambda one: one.mean)
-        return self._best.mean
+        self._best = max([*found, *([self._best] if self._best is not None else [])], key=lambda one: one.score)
+        return self._best.score

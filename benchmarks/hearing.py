@@ -24,7 +24,7 @@ from audio.frames import frames
 from audio.noise import car_noise, mix
 from audio.ports import SpeechLanguage
 from audio.text import normalise
-from audio.wake_word import COOLDOWN_S, Thresholds, TypedWakeWord
+from audio.wake_word import COOLDOWN_S, THRESHOLDS, Thresholds, TypedWakeWord
 from audio.wav import read_wav
 from audio.whisper_recognizer import WhisperScorer
 from backends.readings import latin_key, reading_key
@@ -81,7 +81,11 @@ def woke(judged: Sequence[Sequence[Any]], limits: Thresholds) -> list[float]:
     return times
 
 
-def wake_table(folder: Path, limits: Thresholds) -> None:
+def limits_of(key: str) -> Thresholds:
+    return THRESHOLDS["en" if wake_words()[key]["lang"] == "en" else "ja"]
+
+
+def wake_table(folder: Path) -> None:
     print(
         "| wake word | calls | missed: clean | 20 dB | 10 dB | 5 dB | 0 dB | talk, h | false alarms | per h | computing, share of a core while people talk |"
     )
@@ -91,6 +95,7 @@ def wake_table(folder: Path, limits: Thresholds) -> None:
         if not results.exists():
             continue
         rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+        limits = limits_of(key)
         calls, talk = (
             [r for r in rows if r["file"].startswith("called")],
             [r for r in rows if r["file"].startswith("talk")],
@@ -108,10 +113,11 @@ def wake_table(folder: Path, limits: Thresholds) -> None:
         )
 
 
-def delay_table(folder: Path, limits: Thresholds) -> None:
+def delay_table(folder: Path) -> None:
     """From the end of the phrase (the last sound of a clip that is only the phrase) to waking."""
     delays = []
     for results in sorted((folder / "results").glob("*.jsonl")):
+        limits = limits_of(results.stem)
         for row in map(json.loads, results.read_text(encoding="utf-8").splitlines()):
             number = int(re.findall(r"\d+", row["file"])[-1]) if row["file"].startswith("called") else 2
             times = woke(row["judged"], limits)
@@ -239,8 +245,8 @@ def main() -> None:
     elif arguments.what == "idle":
         idle(ears, next(iter(wake_words())))
     if arguments.what in ("wake", "table"):
-        wake_table(arguments.folder, Thresholds())
-        delay_table(arguments.folder, Thresholds())
+        wake_table(arguments.folder)
+        delay_table(arguments.folder)
 
 
 if __name__ == "__main__":
