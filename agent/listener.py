@@ -288,7 +288,7 @@ class Listener:
         wake word too: where exactly it ended is better told by the words (`without_wake_phrase`)."""
         self._utterance = _Utterance(origin, wake_phrase, changed_at=self._now)
         self._go(State.LISTENING, reason or origin)
-        self._ears.start()
+        self._ears.start(self._talk.expected(self.language))
         self._endpointing.start()
         count = min(max(0, self._now - since), len(self._ring))
         kept = list(self._ring)
@@ -563,7 +563,7 @@ class Listener:
         first = len(run) - run.index(True)
         self._emit(Held(self.session, first * FRAME_S * 1000, self.time))
         self._utterance = _Utterance("barge_in", changed_at=self._now)
-        self._ears.start()
+        self._ears.start(self._talk.expected(self.language))
         # A little from before: the first sounds of a word are soft.
         for frame, probability, own in list(self._ring)[-(first + 10) :]:
             self._ears.accept(frame)

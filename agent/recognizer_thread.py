@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -41,14 +41,14 @@ class RecognizerThread:
     def partial(self) -> str:
         return self._partial
 
-    def start(self) -> None:
-        """Begins an utterance; one that was going on is forgotten."""
+    def start(self, phrases: Sequence[str] = ()) -> None:
+        """Begins an utterance; one that was going on is forgotten. `phrases`: what may be expected."""
         with self._lock:
             self._utterance += 1
             self._partial, self._broken = "", None
             self.behind = 0
         self.started = True
-        self._work.submit(self._begin, self._utterance)
+        self._work.submit(self._begin, self._utterance, phrases)
 
     def accept(self, frame: Frame) -> None:
         with self._lock:
@@ -63,13 +63,13 @@ class RecognizerThread:
     def forget(self) -> None:
         """Ends the utterance; nobody wants to know it."""
         if self.started:
-            self.finish().add_done_callback(lambda future: future.exception())
+            self.finish().add_done_callback(_unwanted)
 
     # ── in the recognizer's thread ──────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, utterance: int) -> None:
+    def _begin(self, utterance: int, phrases: Sequence[str]) -> None:
         if utterance == self._utterance:
-            self._guarded(self._recognizer.start)
+            self._guarded(lambda: self._recognizer.start(phrases=phrases or None))
 
     def _hear(self, utterance: int, frame: Frame) -> None:
         if utterance != self._utterance:
@@ -96,3 +96,9 @@ class RecognizerThread:
         except Exception as error:
             self._broken = error
             return None
+
+
+def _unwanted(future: Future[Hypothesis]) -> None:
+    """Takes note of a result nobody waits for."""
+    if not future.cancelled():
+        future.exception()

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +16,7 @@ from agent.events import Event
 from agent.listener import Listener, State
 from agent.recognizer_thread import thread
 from agent.voice_ports import Answer
+from agent.voice_words import VoiceWords
 from audio.devices import Microphone
 from audio.frames import FRAME_S, Frame
 from audio.player import SILENCE, Player
@@ -30,9 +31,18 @@ CLEAR: Final = 0.6
 class ConversationTalk:
     """`agent.voice_ports.Talk` over a conversation that lives in an event loop; called from the voice loop's thread."""
 
-    def __init__(self, conversation: Conversation, session: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        session: str,
+        loop: asyncio.AbstractEventLoop,
+        words: Mapping[Language, VoiceWords] | None = None,
+    ) -> None:
+        """`words`: where the recognizer can be told what is likely, the words it is told."""
         self._conversation, self._session, self._loop = conversation, session, loop
+        self._words = words
         self._context = "none"
+        self._names: tuple[str, ...] = ()
 
     def ask(self, text: str, language: Language, metadata: Mapping[str, Any]) -> Future[Answer]:
         async def turn() -> Answer:
@@ -42,6 +52,7 @@ class ConversationTalk:
                 )
             ).spoke
             self._context = spoke.context
+            self._names = tuple(str(card["name"]) for card in spoke.cards[:3] if card.get("name"))
             return Answer(spoke.text, spoke.language, spoke.context)
 
         return asyncio.run_coroutine_threadsafe(turn(), self._loop)
@@ -52,6 +63,12 @@ class ConversationTalk:
             return understood.intent if understood.confidence >= CLEAR else ""
 
         return asyncio.run_coroutine_threadsafe(parse(), self._loop)
+
+    def expected(self, language: Language) -> Sequence[str]:
+        if self._words is None:
+            return ()
+        table = self._words[language].expected
+        return (*table.get(self._context, ()), *self._names, *table.get("any", ()))
 
     def say(self, language: Language, key: str) -> str:
         return self._conversation.say(language, key)
