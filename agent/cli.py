@@ -540,7 +540,7 @@ def _converse(settings: Settings, arguments: argparse.Namespace) -> int:
     async def run() -> int:
         async with open_system(settings, lasting=False) as system:
             wake = None if arguments.called else wake_word(settings, ears, language)
-            voice = open_voice(settings, system, "converse", language, ears, wake=wake)
+            voice = await open_voice(settings, system, "converse", language, ears, wake=wake)
             try:
                 return await converse(
                     system, voice, sound, _lines_out(), arguments.folder,

@@ -35,7 +35,7 @@ def open_synthesizer(settings: Settings) -> WorkerSynthesizer:
     )
 
 
-def open_voice(
+async def open_voice(
     settings: Settings,
     system: System,
     session: str,
@@ -59,7 +59,7 @@ def open_voice(
         open=settings.pause_thinking_s,
         longest=settings.utterance_longest_s,
     )
-    recognizer = ears.recognizer(language)
+    recognizer = await asyncio.to_thread(ears.recognizer, language)
     # Vosk would hear nothing but what it is told to expect; Whisper hears it the more readily.
     hints = system.manners.words if ears.engine(language) == "whisper" else None
     talk = ConversationTalk(system.conversation, session, asyncio.get_running_loop(), hints)

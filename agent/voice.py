@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -74,7 +75,9 @@ class ConversationTalk:
         return self._conversation.say(language, key)
 
     def emit(self, event: Event) -> None:
-        self._loop.call_soon_threadsafe(self._conversation.stream.emit, event)
+        # After the end nobody listens any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._conversation.stream.emit, event)
 
 
 # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -162,9 +165,9 @@ class Voice:
 class VoiceThread:
     """Runs a voice loop on a microphone until it is closed. The microphone is the clock; while it is gone, time goes on."""
 
-    def __init__(self, voice: Voice, microphone: Microphone, *, play: bool = True) -> None:
-        """`play`: whether frames are taken from the player here (no loudspeaker of its own does)."""
-        self._voice, self._microphone, self._play = voice, microphone, play
+    def __init__(self, voice: Voice, microphone: Microphone, *, out: Callable[[Frame], None] | None = None) -> None:
+        """`out` gets each frame to be played; None: a loudspeaker takes them itself."""
+        self._voice, self._microphone, self._out = voice, microphone, out
         self._ended = threading.Event()
         self._lost = 0
         self._thread = threading.Thread(target=self._run, name="voice loop", daemon=True)
@@ -180,7 +183,7 @@ class VoiceThread:
     def _run(self) -> None:
         last = time.monotonic()
         while not self._ended.is_set():
-            frame = self._microphone.read(0.1)
+            frame = self._microphone.read(0.06)
             now = time.monotonic()
             if frame is None:
                 # Nothing comes: the loop goes on in silence, so that nobody waits for ever.
@@ -198,5 +201,5 @@ class VoiceThread:
             self._voice.listener.lost(lost - self._lost)
             self._lost = lost
         self._voice.listener.frame(frame)
-        if self._play:
-            self._voice.player.take()
+        if self._out is not None:
+            self._out(self._voice.player.take())

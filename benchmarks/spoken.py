@@ -225,7 +225,7 @@ class Tools:
         async def build() -> Any:
             spotter = wake_word(self._settings, self.ears, language) if wake else None
             system = self._running.system
-            return open_voice(
+            return await open_voice(
                 self._settings, system, session, language, self.ears, wake=spotter, synthesizer=self.synthesizer
             )
 
