@@ -211,12 +211,19 @@ def without_time(step: Step) -> Step:
 class Tools:
     """Engines shared by all scenarios."""
 
-    def __init__(self, running: RunningSystem, engine: str | None) -> None:
+    def __init__(self, running: RunningSystem, engine: str | None, *, keep_partials: bool = False) -> None:
         from agent.composition_hearing import Ears
         from agent.composition_voice import open_synthesizer
 
         self._running, self._settings = running, running.system.settings
-        self.ears = Ears(self._settings, engine)
+
+        class FinalOnly(Ears):
+            """Partial texts cost most of the time here and change no result."""
+
+            def recognizer(self, language: Any, *, partials: bool = True) -> Any:
+                return super().recognizer(language, partials=partials and keep_partials)
+
+        self.ears = FinalOnly(self._settings, engine)
         self.synthesizer = open_synthesizer(self._settings)
 
     def open(self, session: str, language: Any, wake: bool) -> Any:
@@ -270,7 +277,7 @@ def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     done = {row["id"] for row in read(arguments.out)}
     running = RunningSystem(settings)
     running.start()
-    tools = Tools(running, arguments.engine)
+    tools = Tools(running, arguments.engine, keep_partials=arguments.partials)
     rows = []
     try:
         for number, scenario in enumerate(chosen):
@@ -364,6 +371,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--snr", type=float, default=10.0, help="dB")
     parser.add_argument("--wake", action="store_true", help="calls it by name instead of pressing the talk switch")
     parser.add_argument("--engine", choices=("vosk", "whisper"))
+    parser.add_argument("--partials", action="store_true", help="partial texts as in the car (slow)")
     parser.add_argument("--part", default="1/1", metavar="K/N")
     parser.add_argument("--minutes", type=float, default=0.0, help="stops after so long")
     parser.add_argument("--out", type=Path, help="results, one JSON line a scenario; those in it are not run again")

@@ -188,7 +188,7 @@ class _Connection:
                         await self._refuse(reason)
             finally:
                 # Turns under way go on: what was said is worked on and remembered, whoever listens.
-                await self._voice.close()
+                self._voice.close_soon()
                 forwarder.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await forwarder

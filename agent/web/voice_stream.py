@@ -53,6 +53,7 @@ class VoiceStreams:
         """`open_` lets tests bring voices of their own."""
         self.system = system
         self._streams: set[VoiceStream] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._open = open_ or self._real
         self._ears: Ears | None = None
 
@@ -71,8 +72,13 @@ class VoiceStreams:
     def discard(self, stream: VoiceStream) -> None:
         self._streams.discard(stream)
 
+    def closing(self, task: asyncio.Task[None]) -> None:
+        """Keeps a task until it is done."""
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
     async def close(self) -> None:
-        await asyncio.gather(*(stream.close() for stream in list(self._streams)))
+        await asyncio.gather(*self._closing, *(stream.close() for stream in list(self._streams)))
         if self._ears is not None:
             self._ears.close()
 
@@ -147,6 +153,11 @@ class VoiceStream:
     def announce(self, text: str, language: Language) -> None:
         if self._voice is not None:
             self._voice.listener.announce(text, language)
+
+    def close_soon(self) -> None:
+        """Closes apart from the caller, who may be cancelled at any moment: the page has gone."""
+        if self._voice is not None:
+            self._streams.closing(asyncio.create_task(self.close()))
 
     async def close(self) -> None:
         voice, running, sender = self._voice, self._running, self._sender

@@ -82,7 +82,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
         async def open_voice(session: str, language: Language) -> Voice:
             if language == "en":
                 raise StartError("No whisper model is installed. Run: concierge models install whisper")
-            player, work, synthesizer = Player(), SettledWork(), ScriptedSynthesizer(per_letter=0.02)
+            player, work, synthesizer = Player(), SettledWork(), ScriptedSynthesizer(per_letter=0.1)
             talk = ConversationTalk(system.conversation, session, asyncio.get_running_loop())
             parts = Parts(
                 ScriptedRecognizer(), ScriptedActivity(), synthesizer, player, talk, WORDS,
