@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from agent.composition import Ears, System
 from agent.listener import Listener
+from agent.recordings import Recordings
 from agent.settings import Settings
 from agent.voice import ConversationTalk, SettledWork, Voice
 from agent.voice_ports import Limits, Parts
@@ -73,6 +75,7 @@ async def open_voice(
         lambda judge: Endpointing(judge, language, pauses),
         wake,
         AdaptiveEchoGuard(),
+        keep=functools.partial(Recordings(settings).keep, settings.driver) if settings.recordings else None,
     )
     listener = Listener(
         session, parts, language=language, limits=limits or Limits(), work=work, clock=time.perf_counter

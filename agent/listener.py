@@ -99,7 +99,7 @@ class Listener:
         self.state = State.IDLE
         self._parts, self._limits, self._clock = parts, limits, clock
         self._player, self._talk = parts.player, parts.talk
-        self._ears = RecognizerThread(parts.recognizer, work("recognizer"))
+        self._ears = RecognizerThread(parts.recognizer, work("recognizer"), parts.keep)
         self._mouth = Mouth(parts.synthesizer, parts.player, work("speaker"))
         self._spotting = work("wake word")
         self._endpointing = parts.endpointing(self._judge)

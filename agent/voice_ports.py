@@ -116,3 +116,5 @@ class Parts:
     endpointing: Callable[[Callable[[str], Completeness]], Endpointing]
     wake: WakeWord | None = None
     echo: EchoGuard | None = None
+    keep: Callable[[bytes], object] | None = None
+    """gets the sound of each utterance, where recordings are on"""
