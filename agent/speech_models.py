@@ -110,6 +110,9 @@ def ensure_models(settings: Settings, progress: Progress, tell: Tell) -> None:
     store = store_of(settings)
     if store.folder.exists():
         return
+    if not settings.online and not settings.models_folder:
+        tell(f"{hearing(settings)} Without going online no model is fetched; concierge models install does so.")
+        return
     try:
         install_models(settings, (), progress, tell, again=False, accept_new=False)
     except StartError as error:

@@ -36,10 +36,13 @@ class Scorer(Protocol):
     """What judges a window: `audio.whisper_recognizer.WhisperScorer`."""
 
     def quick(self, samples: Samples) -> float:
-        """Mean log-probability of the likeliest-written spelling."""
+        """Score of the likeliest-written spelling: a mean log-probability."""
 
     def full(self) -> float:
         """The same for all spellings, of the sound last given to `quick`."""
+
+    def end(self) -> float:
+        """Seconds from the beginning of that sound at which the phrase ends."""
 
     def reading(self) -> str:
         """What the recognizer itself would write for that sound."""
@@ -60,7 +63,7 @@ class WakePhrase:
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Mean log-probabilities."""
+    """Of scores: mean log-probabilities (`audio.whisper_recognizer.Likelihood.score`)."""
 
     look: float = -4.8
     """of one spelling: below it the others are not tried"""
@@ -68,7 +71,15 @@ class Thresholds:
     """above it the phrase was said, if the recognizer's own reading resembles it"""
     sure: float = -2.3
     """above it the phrase was said"""
-    likeness: float = 0.5
+    likeness: float = 0.6
+    """of the reading to the phrase"""
+
+
+THRESHOLDS: Final[dict[SpeechLanguage, Thresholds]] = {
+    "ja": Thresholds(),
+    # English spelling tells less of the sound than kana do.
+    "en": Thresholds(likeness=0.5),
+}
 
 
 class TypedWakeWord:
@@ -88,7 +99,7 @@ class TypedWakeWord:
     ) -> None:
         """`begins`, `stays`: probabilities of speech; `every_s`: how often a window is judged while speech goes on and on."""
         self._phrase, self._scorer, self._activity, self._likeness = phrase, scorer, activity, likeness
-        self._thresholds = thresholds or Thresholds()
+        self._thresholds = thresholds or THRESHOLDS[phrase.language]
         self._begins, self._stays = begins, stays
         self._hop = round(every_s / FRAME_S)
         self._looks = frozenset(round(phrase.seconds * share / FRAME_S) for share in (0.95, 1.45))
@@ -112,6 +123,7 @@ class TypedWakeWord:
         self._onsets: list[int] = []
         """frames at which speech began, the latest last; older ones than a phrase lasts are dropped"""
         self._judged_at = 0
+        self._length_s = 0.0
         self._cool_until = 0
 
     def accept(self, frame: Frame) -> Wake | None:
@@ -124,7 +136,8 @@ class TypedWakeWord:
             score = self._judge(self._fed - start + self._lead)
             if score is not None:
                 self._cool_until = self._fed + round(COOLDOWN_S / FRAME_S)
-                return Wake(self._phrase.text, self._between(score), self._fed * FRAME_S)
+                end = self._fed * FRAME_S - self._length_s + self._scorer.end()
+                return Wake(self._phrase.text, self._between(score), end)
         return None
 
     def _due(self, probability: float) -> list[int]:
@@ -151,6 +164,7 @@ class TypedWakeWord:
         """The score when the phrase was said in the last `frames`."""
         self._judged_at = self._fed
         samples = to_samples(b"".join(list(self._ring)[-frames:]))
+        self._length_s = len(samples) / RATE
         limits = self._thresholds
         score = self._scorer.quick(samples)
         if score < limits.look:
@@ -172,7 +186,7 @@ def confirmation(
     phrase: WakePhrase, scorer: Scorer, likeness: Likeness, thresholds: Thresholds | None = None
 ) -> Callable[[Samples], float]:
     """The judgement of a window on its own, 0 … 1 and from 0.5 on a yes: for a spotter that has a suspicion of its own."""
-    limits = thresholds or Thresholds()
+    limits = thresholds or THRESHOLDS[phrase.language]
     length = round((1.45 * phrase.seconds + PAUSE_INSIDE_S + LEAD_S) * RATE)
 
     def judge(samples: Samples) -> float:

@@ -38,6 +38,9 @@ _MARGIN_S: Final = 0.5
 _SHORTEST_S: Final = 1.3
 _TOKENS_PER_S: Final = {"ja": 14.0, "en": 8.0}
 """more than anybody speaks; what is longer has been made up"""
+_STRETCH: Final = 3
+_WEAKER: Final = 1.5
+"""how much weaker than the whole its weakest stretch may be"""
 _MADE_UP: Final = Path(__file__).with_name("made_up.yml")
 
 
@@ -63,6 +66,34 @@ class Decoded:
     """mean log-probability of its tokens"""
     no_speech: float
     alternatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """How likely a text is in a sound."""
+
+    tokens: npt.NDArray[np.float64]
+    """log-probability of each token"""
+    end: float
+    """seconds from the beginning of the sound at which the text ends"""
+
+    @property
+    def score(self) -> float:
+        """Mean log-probability of the tokens, held down by the weakest stretch of three: who talks about a Lexus says most of
+        "Hey, Lexus", but not its beginning."""
+        if not len(self.tokens):
+            return -20.0
+        size = min(_STRETCH, len(self.tokens))
+        weakest = np.convolve(self.tokens, np.full(size, 1 / size), "valid").min()
+        return float(min(self.tokens.mean(), weakest + _WEAKER))
+
+
+def _likelihood(aligned: Any, tokens: int) -> Likelihood:
+    probabilities = np.asarray(aligned.text_token_probs[:tokens], dtype=np.float64)
+    # The first frame that belongs to what comes after the text: 20 ms each.
+    after = [frame for token, frame in aligned.alignments if token >= tokens]
+    last = max((frame for _, frame in aligned.alignments), default=0)
+    return Likelihood(np.log(np.maximum(probabilities, 1e-9)), 0.02 * (after[0] if after else last))
 
 
 class WhisperModel:
@@ -131,8 +162,8 @@ class WhisperModel:
         others = tuple(dict.fromkeys(t for t in texts[1:] if t and t != text))
         return Decoded(text, float(results.scores[0]), float(results.no_speech_prob), others), circled
 
-    def likelihood(self, encoded: Any, texts: Sequence[str], language: SpeechLanguage) -> list[npt.NDArray[np.float64]]:
-        """For each text, the log-probability of each of its tokens, were it said at the beginning of the sound."""
+    def likelihood(self, encoded: Any, texts: Sequence[str], language: SpeechLanguage) -> list[Likelihood]:
+        """How likely each text is, were it said at the beginning of the sound."""
         import ctranslate2
 
         tokenizer = self._tokenizer(language)
@@ -141,12 +172,9 @@ class WhisperModel:
         repeated = ctranslate2.StorageView.from_array(np.ascontiguousarray(np.repeat(view, len(texts), axis=0)))
         frames = view.shape[1]
         found = self._running().model.align(
-            repeated, tokenizer.sot_sequence, tokens, [frames * 2] * len(texts), median_filter_width=1
+            repeated, tokenizer.sot_sequence, tokens, [frames * 2] * len(texts), median_filter_width=3
         )
-        return [
-            np.log(np.maximum(np.asarray(one.text_token_probs[: len(ids)], dtype=np.float64), 1e-9))
-            for one, ids in zip(found, tokens, strict=True)
-        ]
+        return [_likelihood(one, len(ids)) for one, ids in zip(found, tokens, strict=True)]
 
     def _running(self) -> Any:
         if self._loaded is None:
@@ -280,16 +308,24 @@ class WhisperScorer:
         self._model, self._spellings, self._language = model, tuple(spellings), language
         self._encoded: Any = None
         self._samples: Samples = np.zeros(0, np.float32)
+        self._best: Likelihood | None = None
 
     def quick(self, samples: Samples) -> float:
-        self._samples, self._encoded = samples, self._model.encode(samples)
-        return self._best(self._spellings[:1])
+        self._samples, self._encoded, self._best = samples, self._model.encode(samples), None
+        return self._look(self._spellings[:1])
 
     def full(self) -> float:
-        return self._best(self._spellings[1:]) if len(self._spellings) > 1 else -20.0
+        return self._look(self._spellings[1:])
+
+    def end(self) -> float:
+        seconds = len(self._samples) / RATE
+        return min(seconds, self._best.end) if self._best is not None else seconds
 
     def reading(self) -> str:
         return self._model.decode(self._samples, self._language).text
 
-    def _best(self, spellings: Sequence[str]) -> float:
-        return max(float(one.mean()) for one in self._model.likelihood(self._encoded, spellings, self._language))
+    def _look(self, spellings: Sequence[str]) -> float:
+        """The best so far, these spellings included."""
+        found = self._model.likelihood(self._encoded, spellings, self._language) if spellings else []
+        self._best = max([*found, *([self._best] if self._best is not None else [])], key=lambda one: one.score)
+        return self._best.score

@@ -24,11 +24,11 @@ from audio.frames import frames
 from audio.noise import car_noise, mix
 from audio.ports import SpeechLanguage
 from audio.text import normalise
-from audio.wake_word import COOLDOWN_S, Thresholds, TypedWakeWord
+from audio.wake_word import COOLDOWN_S, THRESHOLDS, Thresholds, TypedWakeWord
 from audio.wav import read_wav
 from audio.whisper_recognizer import WhisperScorer
-from backends.readings import reading_key
-from benchmarks.voices import wake_words
+from backends.readings import latin_key, reading_key
+from benchmarks.voices import places, wake_words
 
 WIDE = Thresholds(look=Thresholds().look, unsure=-3.6, sure=0.0)
 """everything that might have woken it is judged closely and written down; what wakes is decided in `table`"""
@@ -81,7 +81,11 @@ def woke(judged: Sequence[Sequence[Any]], limits: Thresholds) -> list[float]:
     return times
 
 
-def wake_table(folder: Path, limits: Thresholds) -> None:
+def limits_of(key: str) -> Thresholds:
+    return THRESHOLDS["en" if wake_words()[key]["lang"] == "en" else "ja"]
+
+
+def wake_table(folder: Path) -> None:
     print(
         "| wake word | calls | missed: clean | 20 dB | 10 dB | 5 dB | 0 dB | talk, h | false alarms | per h | computing, share of a core while people talk |"
     )
@@ -91,6 +95,7 @@ def wake_table(folder: Path, limits: Thresholds) -> None:
         if not results.exists():
             continue
         rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+        limits = limits_of(key)
         calls, talk = (
             [r for r in rows if r["file"].startswith("called")],
             [r for r in rows if r["file"].startswith("talk")],
@@ -108,10 +113,11 @@ def wake_table(folder: Path, limits: Thresholds) -> None:
         )
 
 
-def delay_table(folder: Path, limits: Thresholds) -> None:
+def delay_table(folder: Path) -> None:
     """From the end of the phrase (the last sound of a clip that is only the phrase) to waking."""
     delays = []
     for results in sorted((folder / "results").glob("*.jsonl")):
+        limits = limits_of(results.stem)
         for row in map(json.loads, results.read_text(encoding="utf-8").splitlines()):
             number = int(re.findall(r"\d+", row["file"])[-1]) if row["file"].startswith("called") else 2
             times = woke(row["judged"], limits)
@@ -152,6 +158,7 @@ def recognition(ears: Ears, folder: Path, snrs: Sequence[float | None], clips: P
         rows += [{"path": clips / p["audio"], "text": p["text"], "lang": "ja", "voice": "people"} for p in people]
     reading = japanese_reading()
     errors: dict[tuple[str, str, float | None], list[tuple[float, float, int]]] = defaultdict(list)
+    hits: dict[tuple[str, float | None], list[tuple[bool, bool, bool]]] = defaultdict(list)
     spent = heard = 0.0
     for row in rows:
         sound = read_wav(row["path"])
@@ -163,6 +170,8 @@ def recognition(ears: Ears, folder: Path, snrs: Sequence[float | None], clips: P
             for frame in frames(noisy):
                 recognizer.accept(frame)
             text = recognizer.finish().text
+            if "place" in row:
+                hits[row["lang"], snr].append(_place_hit(row["place"], text, row["lang"], reading))
             spent, heard = spent + time.process_time() - started, heard + len(noisy) / 32000
             errors[row["lang"], row["voice"], snr].append(_errors(row["text"], text, row["lang"], reading))
     print(
@@ -179,6 +188,28 @@ def recognition(ears: Ears, folder: Path, snrs: Sequence[float | None], clips: P
     print(
         f"\n{spent / heard:.3f} s of computing for a second of sound; {(psutil.Process().memory_info().rss - before) / 2**20:.0f} MB."
     )
+
+
+def _place_hit(name: str, text: str, language: SpeechLanguage, reading: Reading) -> tuple[bool, bool, bool]:
+    """Whether a place is in what was heard: as written, by its sound, as the nearest by sound of all places known."""
+
+    def form(place: dict[str, str]) -> str:
+        return latin_key(place["name_en"]) if language == "en" else reading_key(place["kana"])
+
+    rows = {place["name"]: place for place in places()}
+    right = rows[name]
+    written = (right["name_en"].casefold() in text.casefold()) if language == "en" else name in text
+    heard = latin_key(text) if language == "en" else reading_key(reading(text))
+    nearest = max(rows.values(), key=lambda place: _within(form(place), heard))
+    return written, form(right) in heard, nearest is right
+
+
+def _within(name: str, heard: str) -> float:
+    """How much of a name is somewhere in what was heard."""
+    from rapidfuzz.fuzz import partial_ratio
+
+    # A short name would be somewhere in anything.
+    return float(partial_ratio(name, heard)) - (100 if len(name) > len(heard) + 2 else 0) + 0.1 * len(name)
 
 
 def _errors(said: str, heard: str, language: SpeechLanguage, reading: Reading) -> tuple[float, float, int]:
@@ -214,8 +245,8 @@ def main() -> None:
     elif arguments.what == "idle":
         idle(ears, next(iter(wake_words())))
     if arguments.what in ("wake", "table"):
-        wake_table(arguments.folder, Thresholds())
-        delay_table(arguments.folder, Thresholds())
+        wake_table(arguments.folder)
+        delay_table(arguments.folder)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ which were made from people; espeak-ng always.
 from __future__ import annotations
 
 import argparse
+import csv
 import io
 import json
 import math
@@ -143,8 +144,16 @@ def make_called(folder: Path, each: int, dice: random.Random) -> None:
                 _write(folder / key / f"{name}-{n}.wav", silence(0.6), voice(word["text"] + more, dice), silence(1.0))
 
 
+def talk(language: str) -> list[str]:
+    """Sentences without any of the wake words."""
+    words = [re.sub(r"[、,\s]", "", word["text"]).casefold() for word in wake_words().values()]
+    return [
+        line for line in sentences(language) if not any(w in re.sub(r"[、,\s]", "", line).casefold() for w in words)
+    ]
+
+
 def make_talk(folder: Path, language: str, minutes: float, dice: random.Random) -> None:
-    lines, speakers = sentences(language), voices(language)
+    lines, speakers = talk(language), voices(language)
     dice.shuffle(lines)
     parts: list[Samples] = []
     whole, number, position = 0.0, 0, 0
@@ -157,6 +166,25 @@ def make_talk(folder: Path, language: str, minutes: float, dice: random.Random) 
         if (length := sum(map(len, parts)) / RATE) >= 60:
             _write(folder / language / f"{number:03d}.wav", *parts)
             parts, whole, number = [], whole + length, number + 1
+
+
+def places() -> list[dict[str, str]]:
+    """Names of places: {"name", "kana", "name_en"}."""
+    with (ROOT / "simulator" / "region" / "landmarks.csv").open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["name_en"]]
+
+
+def make_places(folder: Path, each: int, dice: random.Random) -> None:
+    """Adds requests with the name of a place to FOLDER/texts.jsonl."""
+    with (folder / "texts.jsonl").open("a", encoding="utf-8") as out:
+        for language in ("ja", "en"):
+            for voice, speak in voices(language).items():
+                for n, place in enumerate(dice.sample(places(), each)):
+                    file = f"{language}-{voice}-place-{n}.wav"
+                    text = f"{place['name']}まで行きたい" if language == "ja" else f"take me to {place['name_en']}"
+                    _write(folder / file, silence(0.3), speak(text, dice), silence(0.3))
+                    row = {"file": file, "text": text, "lang": language, "voice": voice, "place": place["name"]}
+                    print(json.dumps(row, ensure_ascii=False), file=out)
 
 
 def make_said(folder: Path, each: int, dice: random.Random) -> None:
@@ -181,6 +209,7 @@ def main() -> None:
     dice = random.Random(arguments.seed)
     make_called(arguments.folder / "called", arguments.each, dice)
     make_said(arguments.folder / "said", arguments.each, dice)
+    make_places(arguments.folder / "said", arguments.each, dice)
     for language in ("ja", "en"):
         make_talk(arguments.folder / "talk", language, arguments.minutes, dice)
 

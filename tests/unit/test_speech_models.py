@@ -338,12 +338,21 @@ def test_commands_speak_in_sentences(
 def test_a_first_start_without_any_source_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speech_models, "installers", lambda environment: ())
     told: list[str] = []
-    settings = Settings(home=tmp_path, online=False)
+    settings = Settings(home=tmp_path, online=False, models_folder=str(tmp_path / "nowhere"))
     speech_models.ensure_models(settings, lambda *_: None, told.append)
     assert "Text works" in told[-1]
     told.clear()
     speech_models.ensure_models(settings, lambda *_: None, told.append)
     assert told == [], "later starts do not try again on their own"
+
+
+def test_a_first_start_offline_asks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "download", None)
+    monkeypatch.setattr(fetching, "_fetch_packages", None)
+    told: list[str] = []
+    speech_models.ensure_models(Settings(home=tmp_path, online=False), lambda *_: None, told.append)
+    assert len(told) == 1
+    assert "concierge models install" in told[0]
 
 
 def test_pieces_of_a_name_cannot_reach_outside(tmp_path: Path) -> None:

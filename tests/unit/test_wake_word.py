@@ -161,6 +161,9 @@ class ScriptedScorer:
     def full(self) -> float:
         return self.score if self._share >= 1 else -6.0
 
+    def end(self) -> float:
+        return self.windows[-1] - 0.2
+
     def reading(self) -> str:
         self.readings += 1
         return self.said
@@ -184,6 +187,17 @@ def feed(word: TypedWakeWord, script: Sequence[tuple[float, Frame]]) -> list[flo
 def test_it_wakes_soon_after_the_phrase() -> None:
     (at,) = feed(spotter(ScriptedScorer()), [(2, SILENCE), (1.0, SPOKEN), (3, SILENCE)])
     assert 2.9 <= at <= 3.2
+
+
+def test_it_says_where_the_phrase_ended() -> None:
+    word = spotter(ScriptedScorer())
+    frames = [
+        frame for seconds, frame in [(2, SILENCE), (1.0, SPOKEN), (1, SILENCE)] for _ in range(round(seconds / FRAME_S))
+    ]
+    ((at, heard),) = [
+        (n * FRAME_S, woke) for n, frame in enumerate(frames, start=1) if (woke := word.accept(frame)) is not None
+    ]
+    assert heard.end == pytest.approx(at - 0.2)
 
 
 def test_a_pause_inside_the_phrase_is_bridged() -> None:
