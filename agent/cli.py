@@ -174,6 +174,15 @@ def _voice_commands(command: Callable[[str, Handler, str], argparse.ArgumentPars
         "--called", action="store_true", help="the line is open from the start, without the wake word"
     )
     converse.add_argument("--real-time", action="store_true", help="no faster than it would be spoken")
+    privacy = command("privacy", lambda s, a: _help(privacy), "recordings of what was said: list, erase")
+    privacy_commands = privacy.add_subparsers(title="commands", metavar="")
+    listed = privacy_commands.add_parser("list", help="what has been kept, by driver")
+    listed.add_argument("--driver", dest="whose", help="only this driver's")
+    listed.set_defaults(handler=_privacy_list)
+    erase = privacy_commands.add_parser("erase", help="erase a driver's recordings, or everybody's")
+    erase.add_argument("--driver", dest="whose", help="whose")
+    erase.add_argument("--all", action="store_true", help="everybody's")
+    erase.set_defaults(handler=_privacy_erase)
     speak = command("speak", _speak, "says a text aloud, or into a file")
     speak.add_argument("text")
     speak.add_argument("--lang", choices=("ja", "en"), help="language (default: by the words)")
@@ -540,7 +549,7 @@ def _converse(settings: Settings, arguments: argparse.Namespace) -> int:
     async def run() -> int:
         async with open_system(settings, lasting=False) as system:
             wake = None if arguments.called else wake_word(settings, ears, language)
-            voice = open_voice(settings, system, "converse", language, ears, wake=wake)
+            voice = await open_voice(settings, system, "converse", language, ears, wake=wake)
             try:
                 return await converse(
                     system, voice, sound, _lines_out(), arguments.folder,
@@ -577,6 +586,27 @@ def _speak(settings: Settings, arguments: argparse.Namespace) -> int:
         raise StartError(str(error)) from error
     finally:
         synthesizer.close()
+    return 0
+
+
+def _privacy_list(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.recordings import Recordings
+
+    kept = Recordings(settings).list(arguments.whose)
+    for each in kept:
+        print(f"{each.driver}  {each.at:%Y-%m-%d %H:%M:%S}  {each.seconds:.1f} s  {each.path}")
+    state = "on" if settings.recordings else "off"
+    print(f"{len(kept)} recordings, {sum(each.seconds for each in kept):.0f} s in all. Recording is {state}.")
+    return 0
+
+
+def _privacy_erase(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.recordings import Recordings
+
+    if not arguments.all and arguments.whose is None:
+        print("Whose recordings? Name a driver with --driver, or --all.", file=sys.stderr)
+        return 2
+    print(f"{Recordings(settings).erase(None if arguments.all else arguments.whose)} recordings erased.")
     return 0
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from agent.composition import Ears, System
 from agent.listener import Listener
+from agent.recordings import Recordings
 from agent.settings import Settings
 from agent.voice import ConversationTalk, SettledWork, Voice
 from agent.voice_ports import Limits, Parts
 from audio.endpointing import Endpointing, Pauses
+from audio.errors import AudioError
 from audio.player import Player
 from audio.speaker import Manner, WorkerSynthesizer
 from backends.model import Language
@@ -33,7 +37,7 @@ def open_synthesizer(settings: Settings) -> WorkerSynthesizer:
     )
 
 
-def open_voice(
+async def open_voice(
     settings: Settings,
     system: System,
     session: str,
@@ -42,19 +46,25 @@ def open_voice(
     *,
     wake: WakeWord | None = None,
     limits: Limits | None = None,
+    synthesizer: WorkerSynthesizer | None = None,
 ) -> Voice:
-    """A voice loop for a session of a running system; call in the event loop the system lives in. Raises `StartError`."""
+    """A voice loop for a session of a running system; call in the event loop the system lives in. `synthesizer`: one that is
+    running already. Raises `StartError`."""
     from audio.echo import AdaptiveEchoGuard
 
-    synthesizer, player, work = open_synthesizer(settings), Player(), SettledWork()
+    player, work = Player(), SettledWork()
+    if synthesizer is None:
+        synthesizer = open_synthesizer(settings)
     pauses = Pauses(
         complete=settings.pause_complete_s,
         unknown=settings.pause_unknown_s,
         open=settings.pause_thinking_s,
         longest=settings.utterance_longest_s,
     )
-    recognizer = ears.recognizer(language)
-    talk = ConversationTalk(system.conversation, session, asyncio.get_running_loop())
+    recognizer = await asyncio.to_thread(ears.recognizer, language)
+    # Vosk would hear nothing but what it is told to expect; Whisper hears it the more readily.
+    hints = system.manners.words if ears.engine(language) == "whisper" else None
+    talk = ConversationTalk(system.conversation, session, asyncio.get_running_loop(), hints)
     parts = Parts(
         recognizer,
         ears.activity(),
@@ -65,17 +75,25 @@ def open_voice(
         lambda judge: Endpointing(judge, language, pauses),
         wake,
         AdaptiveEchoGuard(),
+        keep=functools.partial(Recordings(settings).keep, settings.driver) if settings.recordings else None,
     )
     listener = Listener(
         session, parts, language=language, limits=limits or Limits(), work=work, clock=time.perf_counter
     )
     system.manners.join(session, synthesizer)
+    # Loaded while the first words are being said.
+    threading.Thread(target=_warm, args=(synthesizer, language), name="voice warms up", daemon=True).start()
 
     def close() -> None:
         system.manners.leave(session)
         recognizer.close()
 
     return Voice(listener, player, work, synthesizer, close)
+
+
+def _warm(synthesizer: WorkerSynthesizer, language: Language) -> None:
+    with contextlib.suppress(AudioError):
+        synthesizer.warm(language)
 
 
 def wake_word(settings: Settings, ears: Ears, language: Language) -> WakeWord | None:

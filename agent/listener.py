@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Literal, TypeVar
 
+from agent.ahead import Ahead
 from agent.events import (
     Event,
     Failed,
@@ -38,9 +39,9 @@ from agent.events import (
 from agent.judging import Situation, Taken, judge, without_wake_phrase
 from agent.mouth import Mouth
 from agent.recognizer_thread import RecognizerThread, Work
-from agent.voice_ports import NOT_FOR_US, OPEN_CONTEXTS, Answer, Limits, Parts, Source
+from agent.spotter import Spotter
+from agent.voice_ports import OPEN_CONTEXTS, Answer, Limits, Parts, Source
 from audio.earcons import earcon
-from audio.endpointing import Completeness
 from audio.errors import AudioError
 from audio.frames import FRAME_S, Frame
 from audio.ports import Hypothesis, Wake
@@ -74,9 +75,6 @@ class _Utterance:
 
     origin: Literal["called", "open", "barge_in"]
     wake_phrase: str = ""
-    last_partial: str = ""
-    changed_at: int = 0
-    asked: set[str] = field(default_factory=set)
     own: list[float] = field(default_factory=list)
     """share of the agent's own voice in each frame of speech"""
 
@@ -99,14 +97,13 @@ class Listener:
         self.state = State.IDLE
         self._parts, self._limits, self._clock = parts, limits, clock
         self._player, self._talk = parts.player, parts.talk
-        self._ears = RecognizerThread(parts.recognizer, work("recognizer"))
+        self._ears = RecognizerThread(parts.recognizer, work("recognizer"), parts.keep)
         self._mouth = Mouth(parts.synthesizer, parts.player, work("speaker"))
-        self._spotting = work("wake word")
-        self._endpointing = parts.endpointing(self._judge)
+        self._spotter = Spotter(parts.wake, work("wake word"))
+        self._ahead = Ahead(self._meaning, Limits.frames(limits.stable))
+        self._endpointing = parts.endpointing(self._ahead.judge)
         self._asked_for: deque[tuple[str, Any]] = deque()
         self._announcements: deque[tuple[str, Language]] = deque(maxlen=8)
-        self._wakes: deque[Wake | Exception] = deque()
-        self._wake_broken = False
         self._now = 0
         """frames since the start"""
         self._since = 0
@@ -114,8 +111,6 @@ class Listener:
         self._ring: deque[tuple[Frame, float, float]] = deque(maxlen=Limits.frames(limits.pre_roll))
         self._evidence: deque[bool] = deque(maxlen=limits.onset_of)
         self._utterance = _Utterance("called")
-        self._meanings: dict[str, str] = {}
-        self._asking_meaning: dict[str, Future[str]] = {}
         self._hypothesis: Future[Hypothesis] | None = None
         self._answer: Future[Answer] | None = None
         self._open_line = False
@@ -132,7 +127,7 @@ class Listener:
         self._told_speaking: set[int] = set()
         self._unheard = ""
         self._marks: dict[str, float] = {}
-        self._lost = self._lost_told = 0
+        self._lost_wake = 0
 
     # ── from outside ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -165,7 +160,7 @@ class Listener:
 
     def wait(self, seconds: float) -> None:
         """Waits for what is being recognised or answered (for sound that is there already, faster than it was spoken)."""
-        pending: list[Future[Any]] = [*self._asking_meaning.values()]
+        pending: list[Future[Any]] = [*self._ahead.pending()]
         pending += [future for future in (self._hypothesis, self._answer) if future is not None]
         futures.wait(pending, seconds)
 
@@ -190,7 +185,7 @@ class Listener:
             self._ring.append((frame, probability, own))
             speech = probability >= self._limits.speech and own < self._limits.own
             self._evidence.append(speech)
-            self._spot(frame)
+            self._spotter.accept(frame, self._now)
             self._step(frame, probability, own, speech)
         except Exception as error:
             # Whatever broke: a sound says so, and the line can be called again.
@@ -209,32 +204,19 @@ class Listener:
 
     # ── called ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _spot(self, frame: Frame) -> None:
-        wake = self._parts.wake
-        if wake is None or self._wake_broken:
-            return
-
-        def spot() -> None:
-            try:
-                found = wake.accept(frame)
-            except Exception as error:
-                self._wakes.append(error)
-            else:
-                if found is not None:
-                    self._wakes.append(found)
-
-        self._spotting.submit(spot)
-
     def _noticed(self) -> None:
-        while self._wakes:
-            found = self._wakes.popleft()
-            if isinstance(found, Exception):
-                if not self._wake_broken:
-                    self._wake_broken = True
-                    self._failed("wake", found)
-                    self._prompt("voice.no_wake")
-            elif not self._is_own_wake(found):
-                self._called("wake_word", found.phrase, found.score, since=round(found.end / FRAME_S))
+        while (found := self._spotter.found()) is not None:
+            ended, wake = found
+            if not self._is_own_wake(wake):
+                self._called("wake_word", wake.phrase, wake.score, since=ended)
+        if (error := self._spotter.broken()) is not None:
+            self._failed("wake", error)
+            text = self._talk.say(self.language, "voice.no_wake")
+            self._emit(Prompted(self.session, "voice.no_wake", text, self.language, self.time))
+            self._announcements.append((text, self.language))
+        if self._spotter.lost > self._lost_wake:
+            self._emit(SoundLost(self.session, self._spotter.lost - self._lost_wake, self.time))
+            self._lost_wake = self._spotter.lost
 
     def _is_own_wake(self, wake: Wake) -> bool:
         """Whether the agent itself has just said the wake word."""
@@ -247,7 +229,6 @@ class Listener:
         while self._asked_for:
             kind, value = self._asked_for.popleft()
             if kind == "lost":
-                self._lost += value
                 self._emit(SoundLost(self.session, value, self.time))
             elif kind == "release":
                 if self.state is State.LISTENING:
@@ -286,9 +267,10 @@ class Listener:
     def _listen(self, origin: Any, since: int, wake_phrase: str = "", reason: str = "") -> None:
         """Hears an utterance, beginning with what the ring has from frame `since` on. After the wake word the recognizer gets the
         wake word too: where exactly it ended is better told by the words (`without_wake_phrase`)."""
-        self._utterance = _Utterance(origin, wake_phrase, changed_at=self._now)
+        self._utterance = _Utterance(origin, wake_phrase)
+        self._ahead.start(self._now)
         self._go(State.LISTENING, reason or origin)
-        self._ears.start()
+        self._ears.start(self._talk.expected(self.language))
         self._endpointing.start()
         count = min(max(0, self._now - since), len(self._ring))
         kept = list(self._ring)
@@ -317,44 +299,24 @@ class Listener:
 
     def _said_with_the_wake_word(self) -> bool:
         """Whether a request was over before the wake word in front of it was noticed: there are words, and no speech since."""
-        if self._endpointing.said or not self._utterance.last_partial:
+        if self._endpointing.said or not self._ahead.partial:
             return False
         return self._quiet * FRAME_S >= self._endpointing.wanted_s
 
     def _looked_at_partial(self) -> str | None:
         """The partial text when there is news about it: other words, or their meaning."""
-        utterance = self._utterance
-        partial = self._after_wake_phrase(self._ears.partial)
-        if partial != utterance.last_partial:
-            utterance.last_partial, utterance.changed_at = partial, self._now
-            self._emit(Partial(self.session, partial, self.language, self.time))
-            return partial
-        if not partial:
-            return None
-        if partial not in utterance.asked and self._now - utterance.changed_at >= Limits.frames(self._limits.stable):
-            utterance.asked.add(partial)
-            self._ask_meaning(partial)
-        asking = self._asking_meaning.get(partial)
-        if asking is not None and asking.done():
-            del self._asking_meaning[partial]
-            self._meanings[partial] = "" if asking.exception() else asking.result()
-            return partial
-        return None
+        ahead = self._ahead
+        if ahead.changed(self._after_wake_phrase(self._ears.partial), self._now):
+            self._emit(Partial(self.session, ahead.partial, self.language, self.time))
+            return ahead.partial
+        return ahead.partial if ahead.understood(self._now) else None
 
     def _after_wake_phrase(self, text: str) -> str:
         phrase = self._utterance.wake_phrase
         return without_wake_phrase(text, phrase, self._parts.words[self.language]) if phrase else text
 
-    def _ask_meaning(self, text: str) -> None:
-        if text in self._meanings:
-            return
-        asking = self._guarded("dialogue", lambda: self._talk.meaning(text, self.language), None)
-        if asking is not None:
-            self._asking_meaning[text] = asking
-
-    def _judge(self, text: str) -> Completeness:
-        meaning = self._meanings.get(text, "")
-        return "complete" if meaning and meaning not in NOT_FOR_US else "unknown"
+    def _meaning(self, text: str) -> Future[str] | None:
+        return self._guarded("dialogue", lambda: self._talk.meaning(text, self.language), None)
 
     def _nothing_said(self) -> None:
         """Asked once more, then closed politely. An open line nobody speaks into closes with a sound."""
@@ -451,7 +413,7 @@ class Listener:
                 said=self._mouth.recent(),
                 # Without an echo guard only the words tell.
                 own=None if self._parts.echo is None or not own else sum(own) / len(own),
-                meaning=self._meanings.get(text, ""),
+                meaning=self._ahead.meaning(text),
                 unsure=self._limits.unsure,
             ),
         )
@@ -461,7 +423,7 @@ class Listener:
             self._go(State.THINKING, "request")
         metadata = {"unheard": self._unheard} if self._unheard else {}
         self._unheard = ""
-        self._meanings.clear()
+        self._ahead.forget()
         self._answer = self._guarded("dialogue", lambda: self._talk.ask(text, self.language, metadata), None)
         if self._answer is None:
             self._prompt("voice.late", open_line=True)
@@ -562,8 +524,9 @@ class Listener:
         self._speech_run, self._silence_run = sum(run), 0
         first = len(run) - run.index(True)
         self._emit(Held(self.session, first * FRAME_S * 1000, self.time))
-        self._utterance = _Utterance("barge_in", changed_at=self._now)
-        self._ears.start()
+        self._utterance = _Utterance("barge_in")
+        self._ahead.start(self._now)
+        self._ears.start(self._talk.expected(self.language))
         # A little from before: the first sounds of a word are soft.
         for frame, probability, own in list(self._ring)[-(first + 10) :]:
             self._ears.accept(frame)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
@@ -11,6 +12,7 @@ from audio.frames import Frame
 from audio.ports import Hypothesis, Recognizer
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Work(Protocol):
@@ -27,8 +29,10 @@ def thread(name: str) -> ThreadPoolExecutor:
 class RecognizerThread:
     """One utterance at a time. What breaks inside the engine comes out of `finish`'s future, once."""
 
-    def __init__(self, recognizer: Recognizer, work: Work) -> None:
-        self._recognizer, self._work = recognizer, work
+    def __init__(self, recognizer: Recognizer, work: Work, keep: Callable[[bytes], object] | None = None) -> None:
+        """`keep` gets the sound of each finished utterance, where recordings are on."""
+        self._recognizer, self._work, self._keep = recognizer, work, keep
+        self._sound = bytearray()
         self._lock = threading.Lock()
         self._utterance = 0
         self._partial = ""
@@ -41,16 +45,19 @@ class RecognizerThread:
     def partial(self) -> str:
         return self._partial
 
-    def start(self) -> None:
-        """Begins an utterance; one that was going on is forgotten."""
+    def start(self, phrases: Sequence[str] = ()) -> None:
+        """Begins an utterance; one that was going on is forgotten. `phrases`: what may be expected."""
         with self._lock:
             self._utterance += 1
             self._partial, self._broken = "", None
             self.behind = 0
         self.started = True
-        self._work.submit(self._begin, self._utterance)
+        self._sound.clear()
+        self._work.submit(self._begin, self._utterance, phrases)
 
     def accept(self, frame: Frame) -> None:
+        if self._keep is not None:
+            self._sound += frame
         with self._lock:
             self.behind += 1
         self._work.submit(self._hear, self._utterance, frame)
@@ -58,18 +65,21 @@ class RecognizerThread:
     def finish(self) -> Future[Hypothesis]:
         """Ends the utterance. The future raises what the engine raised."""
         self.started = False
+        if self._keep is not None and self._sound:
+            self._work.submit(self._kept, bytes(self._sound))
         return self._work.submit(self._end, self._utterance)
 
     def forget(self) -> None:
         """Ends the utterance; nobody wants to know it."""
         if self.started:
-            self.finish().add_done_callback(lambda future: future.exception())
+            self._sound.clear()
+            self.finish().add_done_callback(_unwanted)
 
     # ── in the recognizer's thread ──────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, utterance: int) -> None:
+    def _begin(self, utterance: int, phrases: Sequence[str]) -> None:
         if utterance == self._utterance:
-            self._guarded(self._recognizer.start)
+            self._guarded(lambda: self._recognizer.start(phrases=phrases or None))
 
     def _hear(self, utterance: int, frame: Frame) -> None:
         if utterance != self._utterance:
@@ -90,9 +100,22 @@ class RecognizerThread:
             raise self._broken
         return self._recognizer.finish()
 
+    def _kept(self, sound: bytes) -> None:
+        assert self._keep is not None
+        try:
+            self._keep(sound)
+        except OSError as error:
+            log.warning("an utterance could not be kept: %s", error.strerror)
+
     def _guarded(self, do: Callable[[], T]) -> T | None:
         try:
             return do()
         except Exception as error:
             self._broken = error
             return None
+
+
+def _unwanted(future: Future[Hypothesis]) -> None:
+    """Takes note of a result nobody waits for."""
+    if not future.cancelled():
+        future.exception()

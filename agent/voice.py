@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,7 @@ from agent.events import Event
 from agent.listener import Listener, State
 from agent.recognizer_thread import thread
 from agent.voice_ports import Answer
+from agent.voice_words import VoiceWords
 from audio.devices import Microphone
 from audio.frames import FRAME_S, Frame
 from audio.player import SILENCE, Player
@@ -30,9 +32,18 @@ CLEAR: Final = 0.6
 class ConversationTalk:
     """`agent.voice_ports.Talk` over a conversation that lives in an event loop; called from the voice loop's thread."""
 
-    def __init__(self, conversation: Conversation, session: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        session: str,
+        loop: asyncio.AbstractEventLoop,
+        words: Mapping[Language, VoiceWords] | None = None,
+    ) -> None:
+        """`words`: where the recognizer can be told what is likely, the words it is told."""
         self._conversation, self._session, self._loop = conversation, session, loop
+        self._words = words
         self._context = "none"
+        self._names: tuple[str, ...] = ()
 
     def ask(self, text: str, language: Language, metadata: Mapping[str, Any]) -> Future[Answer]:
         async def turn() -> Answer:
@@ -42,6 +53,7 @@ class ConversationTalk:
                 )
             ).spoke
             self._context = spoke.context
+            self._names = tuple(str(card["name"]) for card in spoke.cards[:3] if card.get("name"))
             return Answer(spoke.text, spoke.language, spoke.context)
 
         return asyncio.run_coroutine_threadsafe(turn(), self._loop)
@@ -53,11 +65,19 @@ class ConversationTalk:
 
         return asyncio.run_coroutine_threadsafe(parse(), self._loop)
 
+    def expected(self, language: Language) -> Sequence[str]:
+        if self._words is None:
+            return ()
+        table = self._words[language].expected
+        return (*table.get(self._context, ()), *self._names, *table.get("any", ()))
+
     def say(self, language: Language, key: str) -> str:
         return self._conversation.say(language, key)
 
     def emit(self, event: Event) -> None:
-        self._loop.call_soon_threadsafe(self._conversation.stream.emit, event)
+        # After the end nobody listens any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._conversation.stream.emit, event)
 
 
 # ── running ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -145,9 +165,9 @@ class Voice:
 class VoiceThread:
     """Runs a voice loop on a microphone until it is closed. The microphone is the clock; while it is gone, time goes on."""
 
-    def __init__(self, voice: Voice, microphone: Microphone, *, play: bool = True) -> None:
-        """`play`: whether frames are taken from the player here (no loudspeaker of its own does)."""
-        self._voice, self._microphone, self._play = voice, microphone, play
+    def __init__(self, voice: Voice, microphone: Microphone, *, out: Callable[[Frame], None] | None = None) -> None:
+        """`out` gets each frame to be played; None: a loudspeaker takes them itself."""
+        self._voice, self._microphone, self._out = voice, microphone, out
         self._ended = threading.Event()
         self._lost = 0
         self._thread = threading.Thread(target=self._run, name="voice loop", daemon=True)
@@ -163,7 +183,7 @@ class VoiceThread:
     def _run(self) -> None:
         last = time.monotonic()
         while not self._ended.is_set():
-            frame = self._microphone.read(0.1)
+            frame = self._microphone.read(0.06)
             now = time.monotonic()
             if frame is None:
                 # Nothing comes: the loop goes on in silence, so that nobody waits for ever.
@@ -181,5 +201,5 @@ class VoiceThread:
             self._voice.listener.lost(lost - self._lost)
             self._lost = lost
         self._voice.listener.frame(frame)
-        if self._play:
-            self._voice.player.take()
+        if self._out is not None:
+            self._out(self._voice.player.take())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
@@ -43,6 +43,9 @@ class Talk(Protocol):
 
     def meaning(self, text: str, language: Language) -> Future[str] | None:
         """The intent alone, nothing remembered or done; "" when it is not clear. None when it cannot be told ahead."""
+
+    def expected(self, language: Language) -> Sequence[str]:
+        """Words that are likely now, for recognizers that can use them; empty for those that would hear nothing else."""
 
     def say(self, language: Language, key: str) -> str:
         """A sentence of ours."""
@@ -113,3 +116,5 @@ class Parts:
     endpointing: Callable[[Callable[[str], Completeness]], Endpointing]
     wake: WakeWord | None = None
     echo: EchoGuard | None = None
+    keep: Callable[[bytes], object] | None = None
+    """gets the sound of each utterance, where recordings are on"""

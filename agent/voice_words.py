@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -35,6 +35,8 @@ class VoiceWords:
     hush: frozenset[str]
     answers: frozenset[str]
     manner: tuple[tuple[MannerChange, re.Pattern[str]], ...]
+    expected: Mapping[str, tuple[str, ...]]
+    """words that are likely, by what the agent did last (`any`: always)"""
 
     def is_backchannel(self, text: str) -> bool:
         return self.key(text) in self.backchannels
@@ -87,11 +89,12 @@ def load(folder: Path, language: Language, reading: Callable[[str], str] | None 
             (change, re.compile(pattern)) for change, patterns in rows["manner"].items() for pattern in patterns
         )
         lists = {name: _words(path, name, rows[name], key) for name in ("backchannels", "commands", "hush", "answers")}
+        expected = {context: tuple(map(str, words)) for context, words in rows["expected"].items()}
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, re.error) as error:
         raise VoiceWordsError(f"{path.name}: {error!r}") from error
     if unknown := {change for change, _ in manner} - {"slower", "faster", "louder", "softer", "usual"}:
         raise VoiceWordsError(f"{path.name}: unknown under manner: {sorted(unknown)}")
-    return VoiceWords(language, key, manner=manner, **lists)
+    return VoiceWords(language, key, manner=manner, expected=expected, **lists)
 
 
 def _words(path: Path, name: str, words: Sequence[Any], key: Callable[[str], str]) -> frozenset[str]:

@@ -25,8 +25,9 @@ RETRY_S: Final = 1.0
 
 
 class Microphone(Protocol):
-    lost: int
-    """frames that were recorded and could not be taken in"""
+    @property
+    def lost(self) -> int:
+        """Frames that were recorded and could not be taken in."""
 
     def read(self, timeout_s: float) -> Frame | None:
         """The next frame, None when none came in time. Raises `AudioError` when none will come any more."""
@@ -258,8 +259,11 @@ class WavMicrophone:
     def __init__(self, pcm: bytes, tail_s: float = 0.0) -> None:
         from audio.frames import frames
 
-        self.lost = 0
         self._frames = frames(pcm + bytes(round(tail_s / FRAME_S) * FRAME_BYTES))
+
+    @property
+    def lost(self) -> int:
+        return 0
 
     def read(self, timeout_s: float) -> Frame | None:
         """None after the end."""

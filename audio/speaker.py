@@ -62,15 +62,16 @@ class WorkerSynthesizer:
         manner: Manner = Manner(),
         english: str = "en-gb",
         deadline_s: float = 10.0,
+        start_s: float = 20.0,
         command: Sequence[str] | None = None,
     ) -> None:
-        """`english`: an espeak-ng voice or the path of a Piper voice. `deadline_s`: longest time for one clause, the worker's start
-        included. `command` lets tests run another worker."""
+        """`english`: an espeak-ng voice or the path of a Piper voice. `deadline_s`: longest time for one clause, `start_s` longer for a
+        worker that has just been started. `command` lets tests run another worker."""
         self.manner = manner
         self.restarts = 0
         """workers that died or were killed while they were needed"""
         self._command = [*(command or (sys.executable, "-m", "audio.speech_worker"))] + ([] if command else [english])
-        self._deadline_s = deadline_s
+        self._deadline_s, self._start_s = deadline_s, start_s
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
         self._generation = 0
@@ -127,7 +128,7 @@ class WorkerSynthesizer:
     def _await(self, clause: str, job: _Job, language: SpeechLanguage, generation: int) -> bytes | None:
         """The clause's sound, None after `stop`. A worker that died or hangs is replaced once."""
         for last in (False, True):
-            answer = job.wait(self._deadline_s)
+            answer = job.wait(self._deadline_s if job.worker.answered else self._deadline_s + self._start_s)
             if self._generation != generation:
                 return None
             if isinstance(answer, bytes):
@@ -198,6 +199,8 @@ class _Worker:
         except OSError as error:
             raise SynthesisFailed("speaker", f"The speech worker cannot be started: {error.strerror}.") from error
         self.alive = True
+        self.answered = False
+        """whether it has made anything yet: its start takes a while"""
         self._numbers = itertools.count(1)
         self._jobs: dict[int, _Job] = {}
         self._lock = threading.Lock()
@@ -247,6 +250,7 @@ class _Worker:
                 body = out.read(head["bytes"]) if "bytes" in head else b""
                 with self._lock:
                     job = self._jobs.pop(head["id"], None)
+                self.answered = True
                 if job is not None:
                     job.settle(body if "bytes" in head else head)
         self.alive = False

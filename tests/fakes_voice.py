@@ -230,6 +230,9 @@ class ScriptedTalk:
         future.set_result(self.meanings.get(text, ""))
         return future
 
+    def expected(self, language: Language) -> Sequence[str]:
+        return ()
+
     def say(self, language: Language, key: str) -> str:
         return PHRASES.say(language, key)
 

@@ -39,9 +39,10 @@ from agent.composition import (
 )
 from agent.dialogue import RemoteDialogue
 from agent.errors import AgentError, PortInUse
-from agent.events import PERSONAL, Event, to_json
+from agent.events import PERSONAL, Event, Notice, to_json
 from agent.settings import Settings
 from agent.supervisor import Worker
+from agent.web.voice_stream import OpenVoice, VoiceStream, VoiceStreams
 from backends.model import Language
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,13 @@ _CSP = (
 class Gateway:
     """The web application over one system."""
 
-    def __init__(self, system: System, workers: tuple[Worker, ...] = ()) -> None:
+    def __init__(self, system: System, workers: tuple[Worker, ...] = (), open_voice: OpenVoice | None = None) -> None:
         self._system = system
         self._workers = workers
         self._sessions: Counter[str] = Counter()
         """sessions with an open page, and how many pages"""
         self._sockets: set[web.WebSocketResponse] = set()
+        self._voices = VoiceStreams(system, open_voice)
         self.port = system.settings.port
 
     def sessions(self) -> list[str]:
@@ -85,6 +87,7 @@ class Gateway:
     async def close(self) -> None:
         for socket_ in list(self._sockets):
             await socket_.close(code=1001, message=b"going away")
+        await self._voices.close()
 
     # ── who may come in ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -148,7 +151,7 @@ class Gateway:
         self._sockets.add(ws)
         self._sessions[session] += 1
         try:
-            await _Connection(self._system, ws, session).run()
+            await _Connection(self._system, ws, session, self._voices).run()
         finally:
             self._sockets.discard(ws)
             self._sessions[session] -= 1
@@ -160,8 +163,9 @@ class Gateway:
 class _Connection:
     """One open page."""
 
-    def __init__(self, system: System, ws: web.WebSocketResponse, session: str) -> None:
+    def __init__(self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams) -> None:
         self._system, self._ws, self._session = system, ws, session
+        self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
         self._turns: set[asyncio.Task[None]] = set()
 
@@ -172,16 +176,19 @@ class _Connection:
             async def forward() -> None:
                 async for event in events:
                     await self._send(to_json(event))
+                    if isinstance(event, Notice):
+                        self._voice.announce(event.text, event.language)
 
             forwarder = asyncio.create_task(forward())
             try:
                 async for message in self._ws:
                     if message.type is WSMsgType.TEXT:
                         await self._receive(message.data)
-                    elif message.type is WSMsgType.BINARY:
-                        await self._refuse("sound is not taken yet")
+                    elif message.type is WSMsgType.BINARY and (reason := self._voice.hear(message.data)) is not None:
+                        await self._refuse(reason)
             finally:
                 # Turns under way go on: what was said is worked on and remembered, whoever listens.
+                self._voice.close_soon()
                 forwarder.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await forwarder
@@ -202,6 +209,12 @@ class _Connection:
             await self._car()
         elif kind == "car":
             await self._car()
+        elif kind == "voice" and isinstance(message.get("on"), bool):
+            await self._switch_voice(message["on"], message.get("language"))
+        elif kind == "press":
+            self._voice.press(str(message.get("source")))
+        elif kind == "release":
+            self._voice.release()
         elif kind == "reset":
             try:
                 await self._system.conversation.reset(self._session)
@@ -214,7 +227,9 @@ class _Connection:
     def _say(self, text: str) -> None:
         # The events come back through the stream; the socket stays free for the next message (and for distress).
         async def turn() -> None:
-            await self._system.conversation.turn(self._session, text, language=self._language)
+            result = await self._system.conversation.turn(self._session, text, language=self._language)
+            # Typed while the voice is on: answered aloud as well.
+            self._voice.announce(result.spoke.text, result.spoke.language)
 
         task = asyncio.create_task(turn())
         self._turns.add(task)
@@ -240,6 +255,23 @@ class _Connection:
                 "eta": cast(Any, status["eta"]).isoformat(timespec="minutes"),
             }
         await self._send(car)
+
+    async def _switch_voice(self, on: bool, language: Any) -> None:
+        if on and not self._voice.is_open:
+            from agent.composition_voice import language_of
+
+            wanted = language if language in ("ja", "en") else self._language
+            reason = await self._voice.start(language_of(self._system.settings, wanted))
+            if reason is not None:
+                await self._refuse(reason)
+        elif not on:
+            await self._voice.close()
+        await self._send({"type": "voice_on" if self._voice.is_open else "voice_off"})
+
+    async def _send_sound(self, frame: bytes) -> None:
+        if not self._ws.closed:
+            with contextlib.suppress(ConnectionError):
+                await self._ws.send_bytes(frame)
 
     async def _refuse(self, reason: str) -> None:
         await self._send({"type": "refused", "reason": reason})

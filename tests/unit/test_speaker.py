@@ -145,7 +145,9 @@ def fake(tmp_path: Path):  # type: ignore[no-untyped-def]
     """A synthesizer over a scripted worker: hangs, dies or fails where its text says so."""
     script = tmp_path / "worker.py"
     script.write_text(FAKE)
-    made = WorkerSynthesizer(command=[sys.executable, str(script), str(tmp_path / "marker")], deadline_s=1.5)
+    made = WorkerSynthesizer(
+        command=[sys.executable, str(script), str(tmp_path / "marker")], deadline_s=1.5, start_s=0.0
+    )
     yield made
     made.close()
 
