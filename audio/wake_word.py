@@ -69,7 +69,7 @@ class Thresholds:
     """of one spelling: below it the others are not tried"""
     unsure: float = -3.2
     """above it the phrase was said, if the recognizer's own reading resembles it"""
-    sure: float = -2.3
+    sure: float = -2.65
     """above it the phrase was said"""
     likeness: float = 0.6
     """of the reading to the phrase"""

@@ -228,7 +228,7 @@ def test_silence_costs_nothing_and_other_speech_one_look_at_a_time() -> None:
 
 def test_unsure_it_asks_for_the_reading() -> None:
     said = [(1, SILENCE), (1.0, SPOKEN), (2, SILENCE)]
-    believed, doubted = ScriptedScorer(-2.6, "ヘイレクサス"), ScriptedScorer(-2.6, "平和です")
+    believed, doubted = ScriptedScorer(-2.9, "ヘイレクサス"), ScriptedScorer(-2.9, "平和です")
     assert len(feed(spotter(believed), said)) == 1
     assert feed(spotter(doubted), said) == []
     assert doubted.readings > 0
