@@ -236,7 +236,9 @@ async def _keys(voice: Voice) -> None:
     loop = asyncio.get_running_loop()
     keys: asyncio.Queue[str] = asyncio.Queue()
     if not sys.stdin.isatty():
-        await asyncio.Event().wait()
+        # No keys: until the input ends.
+        await asyncio.to_thread(sys.stdin.read)
+        return
     with _key_by_key():
         loop.add_reader(sys.stdin.fileno(), lambda: keys.put_nowait(sys.stdin.read(1)))
         try:

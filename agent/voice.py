@@ -97,7 +97,7 @@ class SettledWork:
         self._open[name] = set()
         return _Counted(executor, self._open[name], self._lock)
 
-    def settle(self, *names: str, timeout_s: float = 60.0) -> None:
+    def settle(self, *names: str, timeout_s: float = 600.0) -> None:
         """Returns when what was handed in under these names is done. Raises `TimeoutError`."""
         deadline = time.monotonic() + timeout_s
         for name in names:

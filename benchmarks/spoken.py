@@ -70,7 +70,8 @@ class Driver:
         line, start = Line(text), len(self.events)
         if self._voice.listener.state is not State.LISTENING:
             line.woke = self._call()
-        self._hear(self._sound(text) + bytes(32_000))
+        # Nobody speaks at the very moment the line opens.
+        self._hear(bytes(12_800) + self._sound(text) + bytes(32_000))
         self._until(State.SPEAKING)
         recognised = [e for e in self.events[start:] if isinstance(e, Recognised)]
         if recognised:
