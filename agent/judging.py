@@ -9,8 +9,10 @@ from agent.voice_ports import NOT_FOR_US
 from agent.voice_words import VoiceWords
 
 Taken = Literal["request", "nothing", "unsure", "own_voice", "backchannel", "aside", "hush", "wake_word"]
-WAKE_LIKENESS: Final = 70.0
-"""how like the wake phrase its sounds in a text must be, in percent"""
+WAKE_LIKENESS: Final = 62.0
+"""how like the wake phrase its sounds in a text must be, in percent: recognizers write names they do not know as they like"""
+WAKE_WITHIN: Final = 20
+"""sounds from the beginning of a text within which the wake phrase is looked for: what was kept from before it is short"""
 OWN_SHARE: Final = 0.15
 """share of the agent's own voice in the sound below which it was somebody who repeats our words"""
 
@@ -78,10 +80,15 @@ def without_wake_phrase(text: str, phrase: str, words: VoiceWords) -> str:
     if len(whole) < len(wanted):
         # Still being said.
         return "" if wanted.startswith(whole) else text
-    found = fuzz.partial_ratio_alignment(wanted, whole, score_cutoff=WAKE_LIKENESS)
+    beginning = whole[: len(wanted) + WAKE_WITHIN]
+    found = fuzz.partial_ratio_alignment(wanted, beginning, score_cutoff=WAKE_LIKENESS)
     if found is None:
         return text
-    return text[_cut(text, found.dest_end, words) :].lstrip(" 、。,.!?！？・")
+    tail = wanted[-4:]
+    # The whole may be aligned a sound too far; where its last sounds fit best is where it ends.
+    ends = range(max(len(tail), found.dest_end - 3), min(len(beginning), found.dest_end + 3) + 1)
+    end = max(ends, key=lambda end: fuzz.ratio(tail, beginning[end - len(tail) : end]), default=found.dest_end)
+    return text[_cut(text, end, words) :].lstrip(" 、。,.!?！？・")
 
 
 def _cut(text: str, end: int, words: VoiceWords) -> int:
