@@ -17,7 +17,7 @@ import secrets
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -168,6 +168,7 @@ class _Connection:
         self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
         self._turns: set[asyncio.Task[None]] = set()
+        self._switching = asyncio.Lock()
 
     async def run(self) -> None:
         await self._send({"type": "welcome", "protocol": PROTOCOL, "session": self._session})
@@ -210,7 +211,8 @@ class _Connection:
         elif kind == "car":
             await self._car()
         elif kind == "voice" and isinstance(message.get("on"), bool):
-            await self._switch_voice(message["on"], message.get("language"))
+            # Engines take seconds to load; the socket stays free meanwhile.
+            self._in_background(self._switch_voice(message["on"], message.get("language")))
         elif kind == "press":
             self._voice.press(str(message.get("source")))
         elif kind == "release":
@@ -231,7 +233,10 @@ class _Connection:
             # Typed while the voice is on: answered aloud as well.
             self._voice.announce(result.spoke.text, result.spoke.language)
 
-        task = asyncio.create_task(turn())
+        self._in_background(turn())
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
 
@@ -257,16 +262,20 @@ class _Connection:
         await self._send(car)
 
     async def _switch_voice(self, on: bool, language: Any) -> None:
-        if on and not self._voice.is_open:
-            from agent.composition_voice import language_of
+        async with self._switching:
+            if on and not self._voice.is_open:
+                from agent.composition_voice import language_of
 
-            wanted = language if language in ("ja", "en") else self._language
-            reason = await self._voice.start(language_of(self._system.settings, wanted))
-            if reason is not None:
-                await self._refuse(reason)
-        elif not on:
-            await self._voice.close()
-        await self._send({"type": "voice_on" if self._voice.is_open else "voice_off"})
+                wanted = language if language in ("ja", "en") else self._language
+                reason = await self._voice.start(language_of(self._system.settings, wanted))
+                if reason is not None:
+                    await self._refuse(reason)
+            elif not on:
+                await self._voice.close()
+            if self._ws.closed:
+                # The page left while its engines were loaded.
+                self._voice.close_soon()
+            await self._send({"type": "voice_on" if self._voice.is_open else "voice_off"})
 
     async def _send_sound(self, frame: bytes) -> None:
         if not self._ws.closed:
