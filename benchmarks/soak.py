@@ -13,13 +13,15 @@ import argparse
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 
 from agent.listener import Listener, State
 from agent.voice import SettledWork, Voice
-from agent.voice_ports import Parts
+from agent.voice_ports import Answer, Parts
 from audio.devices import FrameQueue, Lasting, Microphone
 from audio.endpointing import Endpointing
 from audio.errors import AudioError, DeviceLost, NoDevice
@@ -27,6 +29,7 @@ from audio.frames import FRAME_BYTES, FRAME_S, RATE, Frame, frames
 from audio.noise import car_noise, mix
 from audio.player import Player
 from audio.ports import Hypothesis, SpeechLanguage, Wake
+from backends.model import Language
 from tests.fakes_voice import WORDS, ScriptedTalk
 
 GROWTH_MB = 25.0
@@ -69,6 +72,16 @@ class Knocked:
         return None
 
     def reset(self) -> None: ...
+
+
+class Prompt(ScriptedTalk):
+    """Answers at once: time stands still while somebody waits for an answer."""
+
+    def ask(self, text: str, language: Language, metadata: Mapping[str, Any]) -> Future[Answer]:
+        future = super().ask(text, language, metadata)
+        for _ in range(self.delay):
+            self.tick()
+        return future
 
 
 class Tone:
@@ -163,7 +176,7 @@ def run(hours: float) -> bool:
     player, work, talk = (
         Player(),
         SettledWork(),
-        ScriptedTalk({"近くの駐車場": ("近くに三件あります。どれにしますか？", "asks_choice")}),
+        Prompt({"近くの駐車場": ("近くに三件あります。どれにしますか？", "asks_choice")}),
     )
     parts = Parts(
         Recogniser(), SileroActivity(), Tone(), player, talk, WORDS, lambda judge: Endpointing(judge, "ja"), Knocked(),
