@@ -82,7 +82,7 @@ async def open_voice(
     )
     system.manners.join(session, synthesizer)
     # Loaded while the first words are being said.
-    threading.Thread(target=_warm, args=(synthesizer, language), name="voice warms up", daemon=True).start()
+    threading.Thread(target=_warm, args=(synthesizer, language, system), name="voice warms up", daemon=True).start()
 
     def close() -> None:
         system.manners.leave(session)
@@ -91,9 +91,12 @@ async def open_voice(
     return Voice(listener, player, work, synthesizer, close)
 
 
-def _warm(synthesizer: WorkerSynthesizer, language: Language) -> None:
+def _warm(synthesizer: WorkerSynthesizer, language: Language, system: System) -> None:
+    """Loads the voice, and makes what the loop says most."""
     with contextlib.suppress(AudioError):
         synthesizer.warm(language)
+        keys = ("go_ahead", "reprompt", "not_heard", "late", "close")
+        synthesizer.prepare([system.phrases.say(language, f"voice.{key}") for key in keys], language)
 
 
 def wake_word(settings: Settings, ears: Ears, language: Language) -> WakeWord | None:

@@ -14,8 +14,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,10 @@ log = logging.getLogger(__name__)
 RATES: Final = (0.5, 2.0)
 """slowest and fastest, as a multiple of the voice's own speed"""
 VOLUMES: Final = (0.1, 1.0)
+REMEMBERED: Final = 100
+"""clauses whose sound is kept"""
+REMEMBERED_BYTES: Final = 128_000
+"""four seconds; longer ones are not kept"""
 STEP: Final = {"rate": 0.2, "volume": 0.25}
 """what "slower" or "louder" changes"""
 
@@ -75,12 +79,23 @@ class WorkerSynthesizer:
         self._lock = threading.Lock()
         self._worker: _Worker | None = None
         self._generation = 0
+        self._made: OrderedDict[tuple[str, SpeechLanguage, Manner], bytes] = OrderedDict()
 
     def warm(self, *languages: SpeechLanguage) -> None:
         """Loads the engines ahead, so that the first answer is not late. Raises `SynthesisFailed`."""
         for language in languages:
-            for _ in self.speak("はい" if language == "ja" else "Yes", language):
-                pass
+            self.prepare(["はい。" if language == "ja" else "Yes."], language)
+
+    def prepare(self, texts: Iterable[str], language: SpeechLanguage) -> None:
+        """Makes sentences ahead that will be wanted; gives way to `speak` at any moment. Raises `SynthesisFailed`."""
+        for clause in (clause for text in texts for clause in clauses(text, language)):
+            answer = self._submit(clause, language).wait(self._deadline_s + self._start_s)
+            if isinstance(answer, bytes):
+                self._remember(clause, language, answer)
+            elif answer is not None and "error" in answer:
+                raise SynthesisFailed("speaker", str(answer["error"]))
+            else:
+                return
 
     def speak(self, text: str, language: SpeechLanguage) -> Iterator[bytes]:
         """A piece of 16 kHz mono s16le for each of `audio.clauses.clauses(text, language)`. Ends early after `stop`.
@@ -121,6 +136,9 @@ class WorkerSynthesizer:
 
     def _submit(self, clause: str, language: SpeechLanguage) -> _Job:
         manner = self.manner
+        if (known := self._made.get((clause, language, manner))) is not None:
+            self._made.move_to_end((clause, language, manner))
+            return _Job.done(known)
         return self._running().submit(
             {"text": clause, "language": language, "rate": manner.rate, "volume": manner.volume}
         )
@@ -128,20 +146,31 @@ class WorkerSynthesizer:
     def _await(self, clause: str, job: _Job, language: SpeechLanguage, generation: int) -> bytes | None:
         """The clause's sound, None after `stop`. A worker that died or hangs is replaced once."""
         for last in (False, True):
-            answer = job.wait(self._deadline_s if job.worker.answered else self._deadline_s + self._start_s)
+            answer = job.wait(
+                self._deadline_s if job.worker is None or job.worker.answered else self._deadline_s + self._start_s
+            )
             if self._generation != generation:
                 return None
             if isinstance(answer, bytes):
+                self._remember(clause, language, answer)
                 return answer
             if answer is not None and answer.get("permanent"):
                 raise NoVoice("speaker", str(answer["error"]))
             if answer is not None and "error" in answer:
                 raise SynthesisFailed("speaker", str(answer["error"]))
-            self._replace(job.worker, "hangs" if answer is None else "died")
+            if job.worker is not None:
+                self._replace(job.worker, "hangs" if answer is None else "died")
             if last:
                 break
             job = self._submit(clause, language)
         raise SynthesisFailed("speaker", "The speech worker does not answer.")
+
+    def _remember(self, clause: str, language: SpeechLanguage, sound: bytes) -> None:
+        """Short clauses come again: confirmations, questions, the loop's own sentences. They sound at once then."""
+        if len(sound) <= REMEMBERED_BYTES:
+            self._made[clause, language, self.manner] = sound
+            while len(self._made) > REMEMBERED:
+                self._made.popitem(last=False)
 
     def _running(self) -> _Worker:
         with self._lock:
@@ -167,10 +196,17 @@ class WorkerSynthesizer:
 class _Job:
     """A clause on its way through the worker."""
 
-    def __init__(self, worker: _Worker) -> None:
+    def __init__(self, worker: _Worker | None) -> None:
+        """`worker` None: it needs none."""
         self.worker = worker
         self._done = threading.Event()
         self._answer: bytes | dict[str, Any] | None = None
+
+    @classmethod
+    def done(cls, sound: bytes) -> _Job:
+        job = cls(None)
+        job.settle(sound)
+        return job
 
     def wait(self, seconds: float) -> bytes | dict[str, Any] | None:
         """The sound; {"error", …}; {} when the worker died; None when it took too long."""

@@ -186,6 +186,28 @@ def test_one_that_is_always_in_trouble_is_given_up(fake: WorkerSynthesizer) -> N
         list(fake.speak("wrong for good", "en"))
 
 
+def test_a_clause_said_before_sounds_at_once_and_in_the_present_manner(fake: WorkerSynthesizer) -> None:
+    first = list(fake.speak("Slow ones are slow.", "en"))
+    fake._running().end()
+    assert list(fake.speak("Slow ones are slow.", "en")) == first, "no worker is asked"
+    fake.manner = Manner(rate=2.0)
+    again = list(fake.speak("Slow ones are slow.", "en"))
+    assert len(again[0]) == 2 * len(first[0])
+    for number in range(300):
+        list(fake.speak(f"{number}.", "en"))
+    assert len(fake._made) == 100
+
+
+def test_what_is_made_ahead_gives_way(fake: WorkerSynthesizer) -> None:
+    ahead = threading.Thread(target=fake.prepare, args=(["Slow one.", "Slow two.", "Slow three.", "Slow four."], "en"))
+    ahead.start()
+    time.sleep(0.4)
+    assert len(list(fake.speak("Now this one is wanted.", "en"))) == 1
+    ahead.join(5)
+    assert not ahead.is_alive()
+    assert ("Slow four.", "en", fake.manner) not in fake._made
+
+
 def test_stop_from_another_thread_ends_it_at_once(fake: WorkerSynthesizer) -> None:
     next(iter(fake.speak("warm", "en")))
     speaking = fake.speak("A slow beginning of it. Then hang in the middle of it.", "en")
