@@ -199,13 +199,15 @@ def test_a_clause_said_before_sounds_at_once_and_in_the_present_manner(fake: Wor
 
 
 def test_what_is_made_ahead_gives_way(fake: WorkerSynthesizer) -> None:
-    ahead = threading.Thread(target=fake.prepare, args=(["Slow one.", "Slow two.", "Slow three.", "Slow four."], "en"))
+    ahead = threading.Thread(
+        target=fake.prepare, args=(["a slow one", "a slow two", "a slow three", "a slow four"], "en")
+    )
     ahead.start()
     time.sleep(0.4)
     assert len(list(fake.speak("Now this one is wanted.", "en"))) == 1
     ahead.join(5)
     assert not ahead.is_alive()
-    assert ("Slow four.", "en", fake.manner) not in fake._made
+    assert ("a slow four", "en", fake.manner) not in fake._made
 
 
 def test_stop_from_another_thread_ends_it_at_once(fake: WorkerSynthesizer) -> None:
