@@ -18,11 +18,14 @@ class Ahead:
         self._meanings: dict[str, str] = {}
         self._asking: dict[str, Future[str]] = {}
         self.partial = ""
+        self.latest = ""
+        """the last one that was not empty"""
         self._changed_at = 0
 
     def start(self, now: int) -> None:
         """Another utterance begins, at frame `now`."""
-        self.partial, self._changed_at = "", now
+        self.partial = self.latest = ""
+        self._changed_at = now
         self._asking.clear()
 
     def changed(self, partial: str, now: int) -> bool:
@@ -30,6 +33,7 @@ class Ahead:
         if partial == self.partial:
             return False
         self.partial, self._changed_at = partial, now
+        self.latest = partial or self.latest
         return True
 
     def understood(self, now: int) -> bool:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent import futures
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final, Literal, TypeVar
 
@@ -372,6 +372,10 @@ class Listener:
             return
         hypothesis = future.result()
         text = self._after_wake_phrase(hypothesis.text.strip())
+        if not text and not self._resumable and self._ahead.latest:
+            # The engine took back what it had heard. Asked for a request, a doubtful one is better than none.
+            text = self._ahead.latest
+            hypothesis = replace(hypothesis, text=text, confidence=self._limits.unsure)
         taken = self._taken(text, hypothesis.confidence)
         self._emit(
             Recognised(

@@ -89,6 +89,8 @@ class ScriptedRecognizer:
         self.broken: str | None = None
         """accept, finish: where it breaks"""
         self.partials = True
+        self.takes_back = False
+        """does not believe in the end what it had heard"""
         self.started = 0
         self._text = ""
 
@@ -106,6 +108,8 @@ class ScriptedRecognizer:
     def finish(self) -> Hypothesis:
         if self.broken == "finish":
             raise EngineFailed("recognizer", "It broke.")
+        if self.takes_back:
+            return Hypothesis("", 0.0)
         return Hypothesis(self._text, self.confidence if self._text else 0.0)
 
     def close(self) -> None: ...

@@ -154,6 +154,19 @@ def test_not_heard_twice_gives_up_politely() -> None:
     assert line.asked == []
 
 
+def test_a_text_the_engine_took_back_is_better_than_none() -> None:
+    line = Line()
+    line.hear(silence(1), wake(), silence(0.2), speech("近くの駐車場"), silence(0.1))
+    line.recognizer.takes_back = True
+    line.until(State.IDLE)
+    assert line.asked == ["近くの駐車場"]
+    # Into an answer it counts for nothing.
+    line = talking()
+    line.recognizer.takes_back = True
+    line.hear(silence(1), speech("キャンセ"), silence(1)).until(State.IDLE)
+    assert line.asked == ["今日の天気"]
+
+
 @pytest.mark.parametrize("where", ["accept", "finish"])
 def test_a_recognizer_that_breaks_says_so_and_is_tried_again(where: str) -> None:
     line = Line()
