@@ -372,7 +372,7 @@ class Listener:
             return
         hypothesis = future.result()
         text = self._after_wake_phrase(hypothesis.text.strip())
-        if not text and not self._resumable and self._ahead.latest:
+        if not hypothesis.text.strip() and not self._resumable and self._ahead.latest:
             # The engine took back what it had heard. Asked for a request, a doubtful one is better than none.
             text = self._ahead.latest
             hypothesis = replace(hypothesis, text=text, confidence=self._limits.unsure)
