@@ -44,10 +44,12 @@ async def chat(settings: Settings, *, session: str, language: Language | None) -
     # highlight off and text as Text: what drivers and places say is never read as markup.
     console = Console(highlight=False, markup=False, soft_wrap=True)
     async with open_system(settings, lasting=True) as system:
-        return await _Chat(system, console, session, language).run(settings)
+        return await Chat(system, console, session, language).run(settings)
 
 
-class _Chat:
+class Chat:
+    """A conversation in a terminal."""
+
     def __init__(self, system: System, console: Console, session: str, language: Language | None) -> None:
         self._system, self._console, self._session, self._language = system, console, session, language
         self._last: TurnResult | None = None

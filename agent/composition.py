@@ -25,10 +25,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from agent import training
+from agent.composition_hearing import Ears as Ears
+from agent.composition_hearing import wake_word_store as wake_word_store
 from agent.conversation import Conversation, Line
 from agent.dialogue import Dialogue, InThreadDialogue, spend
 from agent.errors import StartError
 from agent.events import EventStream
+from agent.manner import MannerDialogue
 from agent.safety import Safety, SafetyDataError
 from agent.settings import PROJECT, Settings
 from backends.model import Language, PlaceQuery, Position, RouteRequest
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from actions.phrases import Phrases
     from actions.skill import World
     from agent.dialogue_worker import Engine
+    from agent.voice_words import VoiceWords
     from simulator.centre import CentreServer
     from simulator.navigation import SimulatedNavigation
     from simulator.vehicle import SimulatedClock, SimulatedVehicle
@@ -231,6 +235,16 @@ def load_safety() -> Safety:
         raise StartError(f"The phrases in nlu_data/safety cannot be read: {error}.") from error
 
 
+def load_voice_words() -> Mapping[Language, VoiceWords]:
+    """The words the voice loop itself knows. Raises `StartError`."""
+    from agent import voice_words
+
+    try:
+        return {language: voice_words.load(NLU_DATA / "voice", language) for language in ("ja", "en")}
+    except voice_words.VoiceWordsError as error:
+        raise StartError(f"The words in nlu_data/voice cannot be read: {error}.") from error
+
+
 # ── the simulation ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -333,6 +347,8 @@ class System:
     simulation: Simulation
     stream: EventStream
     phrases: Phrases
+    manners: MannerDialogue
+    """takes wishes about how it speaks, for sessions with a voice"""
 
 
 def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:
@@ -358,8 +374,9 @@ def join(
     from agent.nlu.functions import function_of
 
     stream = EventStream()
+    manners = MannerDialogue(dialogue, load_voice_words(), phrases.say)
     conversation = Conversation(
-        dialogue,
+        manners,
         phrases,
         safety or load_safety(),
         function_of=function_of,
@@ -371,7 +388,7 @@ def join(
         desk_phone=settings.desk_phone,
         line=simulation.line,
     )
-    return System(settings, conversation, dialogue, simulation, stream, phrases)
+    return System(settings, conversation, dialogue, simulation, stream, phrases, manners)
 
 
 @asynccontextmanager

@@ -82,12 +82,29 @@ def _artefacts(settings: Settings) -> list[Finding]:
         out.append(Finding("dialogue model", "ok", f"{model.name}, {model.stat().st_size / 2**20:.0f} MB"))
     except StartError as error:
         out.append(Finding("dialogue model", "missing", "none for the present nlu_data", str(error)))
+    out += _speech(settings)
     installed = current(settings.home)
     if installed is None:
         out.append(Finding("map", "missing", "none", "Run: concierge maps demo"))
     else:
         info = installed.info
         out.append(Finding("map", "ok", f"{info.name}: {info.places:,} places, built {info.built_at:%Y-%m-%d}"))
+    return out
+
+
+def _speech(settings: Settings) -> list[Finding]:
+    """The models of the first start: hashed, so that what is called ok is what would be loaded."""
+    from agent.speech_models import store_of
+
+    store, out = store_of(settings), []
+    for model in store.models:
+        if store.installed(model):
+            faults = store.faults(model, store.folder / model.name)
+            todo = f"Run: concierge models install {model.name} --again" if faults else ""
+            found = faults[0] if faults else f"{model.about}; verified"
+            out.append(Finding(model.name, "missing" if faults else "ok", found, todo))
+        elif model.first:
+            out.append(Finding(model.name, "hint", "not installed", f"Run: concierge models install {model.name}"))
     return out
 
 

@@ -103,7 +103,156 @@ class Failed:
     permanent: bool
 
 
-Event: TypeAlias = Heard | Understood | Acted | Spoke | Notice | Failed
+# ── the voice loop; `time` is seconds of sound since it started ─────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The agent was called."""
+
+    type: ClassVar[str] = "wake"
+    session: str
+    source: str
+    """wake_word, button, talk_switch"""
+    phrase: str
+    score: float
+    """0 … 1"""
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceState:
+    """The loop went over to another state."""
+
+    type: ClassVar[str] = "voice"
+    session: str
+    state: str
+    """idle, listening, thinking, speaking"""
+    reason: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What has been heard of an utterance so far; each one replaces the one before."""
+
+    type: ClassVar[str] = "partial"
+    session: str
+    text: str
+    language: Language
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """An utterance as it was heard, and what was made of it. Only `taken` ones become a turn (`heard` follows)."""
+
+    type: ClassVar[str] = "recognised"
+    session: str
+    text: str
+    language: Language
+    confidence: float
+    taken: str
+    """request; or why not: nothing, unsure, own_voice, backchannel, aside, wake_word"""
+    time: float
+    alternatives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """A clause of an answer begins to sound."""
+
+    type: ClassVar[str] = "speaking"
+    session: str
+    text: str
+    language: Language
+    number: int
+    """from 1"""
+    of: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Somebody speaks into an answer: it stops sounding until it is known whether it was meant."""
+
+    type: ClassVar[str] = "held"
+    session: str
+    after_ms: float
+    """from the first frame of that speech"""
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """It was not meant; the answer goes on."""
+
+    type: ClassVar[str] = "resumed"
+    session: str
+    reason: str
+    """as `Recognised.taken`"""
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """An answer ended before its end."""
+
+    type: ClassVar[str] = "interrupted"
+    session: str
+    reason: str
+    """barge_in, wake_word, button, talk_switch"""
+    heard: str
+    unheard: str
+    """what the driver did not get to hear"""
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """The loop said something of its own: asked again, closed the line, told of a trouble."""
+
+    type: ClassVar[str] = "prompt"
+    session: str
+    key: str
+    text: str
+    language: Language
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """From the driver's last word to the first sound of the answer, in milliseconds; the parts add up to `total_ms`."""
+
+    type: ClassVar[str] = "latency"
+    session: str
+    end_of_speech_ms: float
+    recognition_ms: float
+    dialogue_ms: float
+    first_audio_ms: float
+    total_ms: float
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class SoundLost:
+    """Frames that were recorded and never looked at."""
+
+    type: ClassVar[str] = "sound_lost"
+    session: str
+    frames: int
+    """since the event of this type before"""
+    time: float
+
+
+VoiceEvent: TypeAlias = (
+    Woke | VoiceState | Partial | Recognised | Speaking | Held | Resumed | Interrupted | Prompted | Latency | SoundLost
+)
+Event: TypeAlias = Heard | Understood | Acted | Spoke | Notice | Failed | VoiceEvent
+PERSONAL = frozenset(
+    {"text", "entities", "arguments", "cards", "quick_replies", "data", "heard", "unheard", "alternatives"}
+)
+"""fields that hold what people said or were told; left out of the log unless it is switched on"""
 
 
 def to_json(event: Event) -> dict[str, Any]:

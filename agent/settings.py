@@ -16,6 +16,7 @@ from agent.errors import SettingsError
 
 Profile = Literal["e5", "sparse"]
 LanguageChoice = Literal["auto", "ja", "en"]
+RecognizerChoice = Literal["auto", "vosk", "whisper"]
 
 PROJECT = Path(__file__).resolve().parent.parent
 """the checkout (or the folder the packages are installed in)"""
@@ -46,6 +47,27 @@ class Settings:
     log_text: Annotated[bool, "write what drivers say into the event log (personal data)"] = False
     desk_phone: Annotated[str, "telephone number of the Owner's Desk"] = "0800-300-0365"
 
+    models_folder: Annotated[
+        str, "folder asked first for speech models: unpacked, as archives or as wheels (empty: none)"
+    ] = ""
+    recognizer: Annotated[
+        RecognizerChoice, "what hears: `vosk`, `whisper`, or `auto`: Vosk where a model of the language is installed"
+    ] = "auto"
+    wake_word: Annotated[str, "wake word of drivers who chose none of their own"] = "ヘイ、レクサス"
+    pause_complete_s: Annotated[float, "seconds of silence that end a complete request"] = 0.44
+    pause_unknown_s: Annotated[float, "seconds of silence that end words that may not be all"] = 0.8
+    pause_thinking_s: Annotated[float, "seconds of silence allowed for thinking: after a list, a number, えーと"] = 1.5
+    utterance_longest_s: Annotated[float, "seconds an utterance may last"] = 20.0
+
+    microphone: Annotated[str, "part of the name of the microphone (empty: the system's own)"] = ""
+    loudspeaker: Annotated[str, "part of the name of the loudspeaker (empty: the system's own)"] = ""
+    english_voice: Annotated[str, "an espeak-ng voice, or the path of a Piper voice (.onnx)"] = "en-gb"
+    speech_rate: Annotated[float, "how fast it speaks, 0.5 to 2; changed by voice as well"] = 1.0
+    speech_volume: Annotated[float, "how loud it speaks, 0.1 to 1; changed by voice as well"] = 0.8
+    recordings: Annotated[bool, "keep what is said as sound (personal data; `concierge privacy` lists and erases)"] = (
+        False
+    )
+
     def __post_init__(self) -> None:
         def check(key: str, good: bool, wanted: str) -> None:
             if not good:
@@ -57,6 +79,14 @@ class Settings:
         check("workers", 1 <= self.workers <= 8, "1 to 8")
         check("online_deadline_s", 0.1 <= self.online_deadline_s <= 10, "0.1 to 10")
         check("turn_deadline_s", 0.5 <= self.turn_deadline_s <= 60, "0.5 to 60")
+        check("recognizer", self.recognizer in get_args(RecognizerChoice), "auto, vosk or whisper")
+        check("wake_word", 0 < len(self.wake_word.strip()) <= 40, "1 to 40 characters")
+        check("pause_complete_s", 0.1 <= self.pause_complete_s <= self.pause_unknown_s, "0.1 to pause_unknown_s")
+        check("pause_unknown_s", self.pause_unknown_s <= self.pause_thinking_s, "at most pause_thinking_s")
+        check("pause_thinking_s", self.pause_thinking_s <= self.utterance_longest_s, "at most utterance_longest_s")
+        check("utterance_longest_s", self.utterance_longest_s <= 29, "at most 29")
+        check("speech_rate", 0.5 <= self.speech_rate <= 2, "0.5 to 2")
+        check("speech_volume", 0.1 <= self.speech_volume <= 1, "0.1 to 1")
         if not self.loopback and not self.token:
             raise SettingsError(f"Setting host is {self.host!r}, which others can reach: set token as well.")
 

@@ -17,7 +17,7 @@ import secrets
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -39,9 +39,10 @@ from agent.composition import (
 )
 from agent.dialogue import RemoteDialogue
 from agent.errors import AgentError, PortInUse
-from agent.events import Event, to_json
+from agent.events import PERSONAL, Event, Notice, to_json
 from agent.settings import Settings
 from agent.supervisor import Worker
+from agent.web.voice_stream import OpenVoice, VoiceStream, VoiceStreams
 from backends.model import Language
 
 log = logging.getLogger(__name__)
@@ -63,12 +64,13 @@ _CSP = (
 class Gateway:
     """The web application over one system."""
 
-    def __init__(self, system: System, workers: tuple[Worker, ...] = ()) -> None:
+    def __init__(self, system: System, workers: tuple[Worker, ...] = (), open_voice: OpenVoice | None = None) -> None:
         self.system = system
         self._workers = workers
         self._sessions: Counter[str] = Counter()
         """sessions with an open page, and how many pages"""
         self._sockets: set[web.WebSocketResponse] = set()
+        self._voices = VoiceStreams(system, open_voice)
         self.port = system.settings.port
 
     def sessions(self) -> list[str]:
@@ -85,6 +87,7 @@ class Gateway:
     async def close(self) -> None:
         for socket_ in list(self._sockets):
             await socket_.close(code=1001, message=b"going away")
+        await self._voices.close()
 
     # ── who may come in ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -148,7 +151,7 @@ class Gateway:
         self._sockets.add(ws)
         self._sessions[session] += 1
         try:
-            await _Connection(self.system, ws, session).run()
+            await _Connection(self.system, ws, session, self._voices).run()
         finally:
             self._sockets.discard(ws)
             self._sessions[session] -= 1
@@ -160,10 +163,12 @@ class Gateway:
 class _Connection:
     """One open page."""
 
-    def __init__(self, system: System, ws: web.WebSocketResponse, session: str) -> None:
+    def __init__(self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams) -> None:
         self._system, self._ws, self._session = system, ws, session
+        self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
         self._turns: set[asyncio.Task[None]] = set()
+        self._switching = asyncio.Lock()
 
     async def run(self) -> None:
         await self._send({"type": "welcome", "protocol": PROTOCOL, "session": self._session})
@@ -172,16 +177,19 @@ class _Connection:
             async def forward() -> None:
                 async for event in events:
                     await self._send(to_json(event))
+                    if isinstance(event, Notice):
+                        self._voice.announce(event.text, event.language)
 
             forwarder = asyncio.create_task(forward())
             try:
                 async for message in self._ws:
                     if message.type is WSMsgType.TEXT:
                         await self._receive(message.data)
-                    elif message.type is WSMsgType.BINARY:
-                        await self._refuse("sound is not taken yet")
+                    elif message.type is WSMsgType.BINARY and (reason := self._voice.hear(message.data)) is not None:
+                        await self._refuse(reason)
             finally:
                 # Turns under way go on: what was said is worked on and remembered, whoever listens.
+                self._voice.close_soon()
                 forwarder.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await forwarder
@@ -202,6 +210,13 @@ class _Connection:
             await self._car()
         elif kind == "car":
             await self._car()
+        elif kind == "voice" and isinstance(message.get("on"), bool):
+            # Engines take seconds to load; the socket stays free meanwhile.
+            self._in_background(self._switch_voice(message["on"], message.get("language")))
+        elif kind == "press":
+            self._voice.press(str(message.get("source")))
+        elif kind == "release":
+            self._voice.release()
         elif kind == "reset":
             try:
                 await self._system.conversation.reset(self._session)
@@ -214,9 +229,14 @@ class _Connection:
     def _say(self, text: str) -> None:
         # The events come back through the stream; the socket stays free for the next message (and for distress).
         async def turn() -> None:
-            await self._system.conversation.turn(self._session, text, language=self._language)
+            result = await self._system.conversation.turn(self._session, text, language=self._language)
+            # Typed while the voice is on: answered aloud as well.
+            self._voice.announce(result.spoke.text, result.spoke.language)
 
-        task = asyncio.create_task(turn())
+        self._in_background(turn())
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
 
@@ -240,6 +260,27 @@ class _Connection:
                 "eta": cast(Any, status["eta"]).isoformat(timespec="minutes"),
             }
         await self._send(car)
+
+    async def _switch_voice(self, on: bool, language: Any) -> None:
+        async with self._switching:
+            if on and not self._voice.is_open:
+                from agent.composition_voice import language_of
+
+                wanted = language if language in ("ja", "en") else self._language
+                reason = await self._voice.start(language_of(self._system.settings, wanted))
+                if reason is not None:
+                    await self._refuse(reason)
+            elif not on:
+                await self._voice.close()
+            if self._ws.closed:
+                # The page left while its engines were loaded.
+                self._voice.close_soon()
+            await self._send({"type": "voice_on" if self._voice.is_open else "voice_off"})
+
+    async def _send_sound(self, frame: bytes) -> None:
+        if not self._ws.closed:
+            with contextlib.suppress(ConnectionError):
+                await self._ws.send_bytes(frame)
 
     async def _refuse(self, reason: str) -> None:
         await self._send({"type": "refused", "reason": reason})
@@ -366,11 +407,7 @@ def _event_log(settings: Settings) -> Callable[[Event], None]:
     def sink(event: Event) -> None:
         row = to_json(event)
         if not settings.log_text:
-            row = {
-                k: v
-                for k, v in row.items()
-                if k not in ("text", "entities", "arguments", "cards", "quick_replies", "data")
-            }
+            row = {k: v for k, v in row.items() if k not in PERSONAL}
         writer.info(json.dumps(row, ensure_ascii=False))
 
     return sink
