@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,8 +16,8 @@ from actions.hearing import Meant, mended
 from actions.narrowing import Add, Choose, SearchState, apply
 from actions.search import HISTORY_WORDS, SearchSkill, trip_of
 from actions.skill import Done, Outcome, Skill, Turn, join
-from backends.errors import BackendUnavailable, NotFound
-from backends.model import Locality, Position, Route, RouteRequest, SavedPlace
+from backends.errors import BackendError, BackendUnavailable, NotFound
+from backends.model import Locality, PlaceHit, Position, Route, RouteRequest, SavedPlace
 
 LOCALITY_TYPES = ("station", "area", "city", "prefecture")
 OPTIONS = ("avoid_tolls", "avoid_highways", "shortest")
@@ -70,6 +72,22 @@ class RouteSkill(SearchSkill):
             raise NotFound("routes", target.name)
         return await self.start(turn, target, routes[0], waypoints, wanted, key)
 
+    async def _note_taste(self, turn: Turn, target: Focus) -> None:
+        """A restaurant taken from a list tells what the driver likes."""
+        shown = [str(i) for i in (turn.slots.get("search") or {}).get("shown") or ()]
+        if self.world.taste is None or not target.id:
+            return
+        hits: list[PlaceHit] = []
+        for place_id in dict.fromkeys((target.id, *shown)):
+            with contextlib.suppress(BackendError):
+                place = await self.world.places.get(place_id)
+                if place.kind == "restaurant":
+                    hits.append(PlaceHit(place, None))
+        chosen = next((hit for hit in hits if hit.place.id == target.id), None)
+        if chosen is not None:
+            passed = [hit for hit in hits if hit is not chosen]
+            await asyncio.to_thread(self.world.taste.note, turn.driver, chosen, passed, self.world.clock())
+
     async def start(
         self,
         turn: Turn,
@@ -87,6 +105,7 @@ class RouteSkill(SearchSkill):
         if event == "set_destination":
             saved = SavedPlace("history", target.name, target.position, target.id or None, self.world.clock())
             await self.world.memory.put(turn.driver, saved)
+            await self._note_taste(turn, target)
         figures = self.figures(turn, status)
         via = waypoints[-1].name if waypoints else ""
         text = self.say(turn, key, name=target.name, via=via, **figures)

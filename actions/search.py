@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,8 @@ from backends.times import resolve as resolve_time
 
 log = logging.getLogger(__name__)
 
+TASTED = 12
+"""candidates a driver's taste puts in order"""
 PAGE = 3
 """candidates read at a time"""
 DETAILS_DRIVING, DETAILS_STOPPED = 2, 3
@@ -122,8 +125,14 @@ class SearchSkill(Skill):
         if isinstance(ground, Missing):
             return self._missing(turn, state, ground, lead)
         query = to_query(state, ground, limit=PAGE)
+        tastes = self._tastes(state)
+        if tastes:
+            query = replace(query, offset=0, limit=TASTED)
         page, ground = await self._search(query, ground, state)
         page = merged(page)
+        if tastes:
+            page, why = await self._tasted(turn, page, state.offset)
+            lead = lead or why
         if not page.hits and state.offset:
             return await self._no_more(turn, state)
         if not page.hits:
@@ -135,6 +144,24 @@ class SearchSkill(Skill):
         if len(page.hits) == 1 and page.total == 1:
             return await self._one(turn, state, page.hits[0], done, lead)
         return await self._list(turn, state, page, done, lead)
+
+    def _tastes(self, state: SearchState) -> bool:
+        """Whether the driver's taste orders what is found: restaurants nobody asked for by name or in an order of his own."""
+        free = state.sort is None and not {"name", "phone"} & state.conditions.keys()
+        return self.world.taste is not None and state.kind == "restaurant" and free and state.offset < TASTED - PAGE
+
+    async def _tasted(self, turn: Turn, page: PlacePage, offset: int) -> tuple[PlacePage, str]:
+        """The page of the first `TASTED` places in the driver's own order, and why the first of them stands there."""
+        assert self.world.taste is not None
+        hits, why = await asyncio.to_thread(self.world.taste.order, turn.driver, page.hits, self.world.clock())
+        gone = len(page.hits) - len(hits)
+        said = ""
+        if why is not None and not offset and hits:
+            name = wording.name_of(hits[0].place, turn.language)
+            genre = self.inventory.genre_label(why[1], turn.language) if why[1] else ""
+            reason = self.say(turn, f"taste.why_{why[0]}", genre=genre)
+            said = self.say(turn, "taste.first", name=name, reason=reason)
+        return PlacePage(hits[offset : offset + PAGE], page.total - gone), said
 
     async def _search(self, query: PlaceQuery, ground: Ground, state: SearchState) -> tuple[PlacePage, Ground]:
         page = await self.world.places.search(query)

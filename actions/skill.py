@@ -21,7 +21,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.phrases import Phrases
 from backends.errors import BackendError
 from backends.model import Language
-from backends.ports import Gazetteer, Memory, Navigation, News, Places, Routes, Traffic, Vehicle, Weather
+from backends.ports import Gazetteer, Memory, Navigation, News, Places, Preferences, Routes, Traffic, Vehicle, Weather
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ class World:
     clock: Callable[[], datetime]
     """timezone-aware local time of the car (simulated in the simulator)"""
     desk_phone: str = "0800-300-0365"
+    taste: Preferences | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from agent.composition import System, announce, open_system
+from agent.composition import System, announce, open_agentplus, open_system
 from agent.conversation import TurnResult
 from agent.events import Acted, Event, Notice, Understood
 from agent.settings import Settings
@@ -47,6 +47,12 @@ async def chat(settings: Settings, *, session: str, language: Language | None) -
         return await Chat(system, console, session, language).run(settings)
 
 
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
 class Chat:
     """A conversation in a terminal."""
 
@@ -56,16 +62,17 @@ class Chat:
 
     async def run(self, settings: Settings) -> int:
         self._system.stream.add_sink(self._unasked)
-        announcer = asyncio.create_task(announce(self._system, lambda: [self._session]))
-        self._console.print(HELP[self._language or "ja"], style="dim")
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            unasked = [announce(self._system, lambda: [self._session])]
+            if settings.agentplus:
+                plus = await stack.enter_async_context(open_agentplus(self._system, lambda: [self._session]))
+                unasked.append(plus.run())
+            for work in unasked:
+                stack.push_async_callback(_end, asyncio.create_task(work))
+            self._console.print(HELP[self._language or "ja"], style="dim")
             async for line in _lines(settings):
                 if not await self._line(line.strip()):
                     break
-        finally:
-            announcer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await announcer
         return 0
 
     async def _line(self, line: str) -> bool:

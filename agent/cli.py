@@ -102,6 +102,10 @@ def _parser() -> argparse.ArgumentParser:
     replay = command("replay", _replay, "JSON lines of dialogues in, a line a turn out")
     replay.add_argument("file", nargs="?", type=Path, help="instead of standard input")
     replay.add_argument("--until-turn", type=int, metavar="N", help="stop each dialogue after its turn N (from 0)")
+    predict = command("predict", _predict, "JSON lines of trips in, predicted destinations out")
+    predict.add_argument("file", nargs="?", type=Path, help="instead of standard input")
+    profile = command("profile", lambda s, a: _help(profile), "drivers: list, show, export, pause, erase, import, add")
+    _profile_arguments(profile)
     train = command("train", _train, "train the dialogue model")
     train.add_argument("--force", action="store_true", help="even when there is one for the present nlu_data")
     command("test", _test, "Rasa's own validation of nlu_data, and its story tests")
@@ -188,6 +192,59 @@ def _voice_commands(command: Callable[[str, Handler, str], argparse.ArgumentPars
     speak.add_argument("--lang", choices=("ja", "en"), help="language (default: by the words)")
     speak.add_argument("-o", dest="out", type=Path, metavar="OUT.wav", help="file (default: the loudspeaker)")
     speak.add_argument("--rate", type=float, help="how fast, 0.5 to 2")
+
+
+def _profile_arguments(parser: argparse.ArgumentParser) -> None:
+    from functools import partial
+
+    commands = parser.add_subparsers(title="commands", metavar="")
+
+    def command(name: str, about: str, *, driver: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=about, description=about)
+        if driver:
+            sub.add_argument("driver", nargs="?", default="owner", help="id or name (default: owner)")
+        sub.set_defaults(handler=partial(_profile, name))
+        return sub
+
+    command("list", "the registered drivers", driver=False)
+    command("show", "what was learnt of a driver, in words")
+    export = command("export", "everything of a driver as JSON")
+    export.add_argument("--out", type=Path, metavar="FILE", help="instead of standard output")
+    pause = command("pause", "stop learning")
+    pause.add_argument("--resume", action="store_true", help="learn again")
+    erase = command("erase", "erase a driver's record: everything, a place, or one thing of taste")
+    erase.add_argument("--place", type=int, metavar="N", help="only this place, by its number in `show`")
+    erase.add_argument("--taste", metavar="WHAT", help="only this genre or place id")
+    tracks = command("import", "learn from recorded tracks", driver=False)
+    tracks.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".gpx, .plt or .jsonl")
+    tracks.add_argument("--driver", default="owner", help="id or name (default: owner)")
+    add = command("add", "register a driver (three at most)", driver=False)
+    add.add_argument("name")
+    add.add_argument("--key", action="append", default=[], help="id of a key or telephone; may be given several times")
+    add.add_argument("--lang", choices=("ja", "en"))
+
+
+def _profile(name: str, settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent import profile_commands
+
+    _check_home(settings)
+    out = _lines_out()
+    if name == "list":
+        return profile_commands.list_profiles(settings, out)
+    if name == "show":
+        return profile_commands.show(settings, arguments.driver, out)
+    if name == "export":
+        return profile_commands.export(settings, arguments.driver, arguments.out, out)
+    if name == "pause":
+        return profile_commands.pause(settings, arguments.driver, arguments.resume, out)
+    if name == "erase":
+        return profile_commands.erase(settings, arguments.driver, arguments.place, arguments.taste, out)
+    if name == "add":
+        return profile_commands.add(settings, arguments.name, arguments.key, arguments.lang, out)
+    found: int = _with_progress(
+        lambda progress: profile_commands.import_tracks(settings, arguments.driver, arguments.files, progress, out)
+    )
+    return found
 
 
 def _serve_arguments(parser: argparse.ArgumentParser) -> None:
@@ -386,6 +443,13 @@ def _replay(settings: Settings, arguments: argparse.Namespace) -> int:
     _prepare(settings)
     with _input(arguments.file) as lines:
         return _run(replay(settings, lines, _lines_out(), until_turn=arguments.until_turn))
+
+
+def _predict(_: Settings, arguments: argparse.Namespace) -> int:
+    from agent.prediction.lines import predict_lines
+
+    with _input(arguments.file) as lines:
+        return predict_lines(lines, _lines_out())
 
 
 def _lines_out() -> TextIO:

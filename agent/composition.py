@@ -39,8 +39,11 @@ from backends.model import Language, PlaceQuery, Position, RouteRequest
 if TYPE_CHECKING:
     from actions.phrases import Phrases
     from actions.skill import World
+    from agent.agentplus import AgentPlus
     from agent.dialogue_worker import Engine
+    from agent.prediction.store import History
     from agent.voice_words import VoiceWords
+    from backends.ports import Preferences
     from simulator.centre import CentreServer
     from simulator.navigation import SimulatedNavigation
     from simulator.vehicle import SimulatedClock, SimulatedVehicle
@@ -69,6 +72,10 @@ class Addresses:
     desk_phone: str = "0800-300-0365"
     memory_url: str = ""
     """SQLAlchemy URL of what drivers keep"""
+    history_url: str = ""
+    """SQLAlchemy URL of what Agent+ has learnt; empty: nothing is"""
+    profiles_url: str = ""
+    """and of the registered drivers"""
     tracker_db: str = ""
     """SQLite file of the conversations; empty: in memory"""
 
@@ -105,6 +112,7 @@ def timed(port: T) -> T:
 async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]:
     """The world as the actions see it, in the running event loop."""
     from actions.skill import World
+    from agent.prediction.store import History
     from backends.gazetteer import JapanGazetteer
     from backends.http import open_session
     from backends.maps import current
@@ -130,6 +138,8 @@ async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]
     centre_news = RssNews(centre_feeds(addresses.centre_url), session, clock=clock)
     online_news = RssNews(_feeds(), session, addresses.online_deadline_s, clock=clock)
     memory = SqlMemory(addresses.memory_url)
+    history = History(addresses.history_url) if addresses.history_url else None
+    drivers = History(addresses.profiles_url) if addresses.history_url else None
     try:
         yield World(
             places=timed(places),
@@ -150,12 +160,32 @@ async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]
             memory=timed(memory),
             clock=clock,
             desk_phone=addresses.desk_phone,
+            taste=_taste(history, drivers) if history is not None and drivers is not None else None,
         )  # fmt: skip
     finally:
+        for store in (history, drivers):
+            if store is not None:
+                store.close()
         await session.close()
         await vehicle.close()
         await routes.close()
         places.close()
+
+
+def _taste(history: History, drivers: History) -> Preferences:
+    """The taste of whoever has a profile and lets learn."""
+    from agent.profile import ProfileError, Profiles
+    from agent.taste import KeptTaste
+
+    profiles = Profiles(drivers)
+
+    def learns(driver: str) -> bool:
+        try:
+            return profiles.get(driver).learns
+        except ProfileError:
+            return False
+
+    return KeptTaste(history, learns)
 
 
 def _feeds() -> dict[str, dict[Any, str]]:
@@ -362,6 +392,8 @@ def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -
         online=settings.online,
         online_deadline_s=settings.online_deadline_s,
         desk_phone=settings.desk_phone,
+        history_url=history_url(settings) if lasting and settings.agentplus else "",
+        profiles_url=profiles_url(settings),
         memory_url=f"sqlite:///{settings.state / 'memory.sqlite'}" if lasting else "sqlite://",
         tracker_db=str(settings.state / "conversations.sqlite") if lasting else "",
     )
@@ -429,6 +461,72 @@ async def announce(system: System, sessions: Callable[[], list[str]]) -> None:
             continue
         for session in sessions():
             await system.conversation.notice(session, event.kind, key, data={"name": event.name})
+
+
+@asynccontextmanager
+async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> AsyncIterator[AgentPlus]:
+    """Agent+ over a system that is up: it follows the simulated car and speaks into the listening sessions."""
+    from agent.agentplus import AgentPlus, Senses
+    from agent.notices.policy import Wishes
+    from agent.prediction.store import History
+    from agent.profile import Profiles
+    from backends.http import open_session
+    from backends.maps import current
+    from backends.memory import SqlMemory
+    from backends.places import SqlitePlaces
+    from backends.routes import ValhallaRoutes
+    from backends.traffic import CentreTraffic
+    from backends.weather import OpenMeteoWeather
+
+    settings, simulation = system.settings, system.simulation
+    installed = current(settings.home)
+    folder = installed.folder if installed is not None else settings.maps / "none"
+    places, roads = SqlitePlaces(folder / "places.sqlite"), ValhallaRoutes(folder / "tiles")
+    session = open_session()
+    memory = SqlMemory(f"sqlite:///{settings.state / 'memory.sqlite'}")
+    history, drivers = History(history_url(settings)), History(profiles_url(settings))
+    clock = simulation.clock
+    plus = AgentPlus(
+        Senses(
+            simulation.vehicle,
+            simulation.navigation,
+            CentreTraffic(simulation.centre.base_url, session, clock=clock),
+            OpenMeteoWeather(simulation.centre.base_url, session, clock=clock),
+            roads,
+            memory,
+            places,
+        ),
+        history,
+        Profiles(drivers),
+        system.conversation,
+        clock=clock,
+        sessions=sessions,
+        wishes=Wishes.of(settings.notice_classes, settings.notices, settings.quiet_hours),
+        keep_days=settings.keep_positions_days,
+        language="en" if settings.language == "en" else "ja",
+        default_driver=settings.driver,
+    )
+    system.conversation.answers = plus.answer
+    try:
+        yield plus
+    finally:
+        system.conversation.answers = None
+        await session.close()
+        await roads.close()
+        places.close()
+        memory.close()
+        history.close()
+        drivers.close()
+
+
+def history_url(settings: Settings) -> str:
+    """SQLAlchemy URL of what Agent+ has learnt."""
+    return f"sqlite:///{settings.state / 'agentplus.sqlite'}"
+
+
+def profiles_url(settings: Settings) -> str:
+    """SQLAlchemy URL of the registered drivers: a file of its own, which outlives a broken history."""
+    return f"sqlite:///{settings.state / 'profiles.sqlite'}"
 
 
 def map_is_ready(settings: Settings) -> bool:

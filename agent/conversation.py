@@ -13,9 +13,9 @@ import re
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from agent.dialogue import Dialogue, DialogueReply, Understanding
@@ -41,6 +41,27 @@ class Sentences(Protocol):
     """The sentences of both languages (`actions.phrases.Phrases`, handed in)."""
 
     def say(self, language: Language, key: str, /, *, turn: int = 0, **values: object) -> str: ...
+
+
+class NoticeAnswer(Protocol):
+    """What words said after a notice led to (`agent.agentplus.Answered`)."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def action(self) -> str: ...
+    @property
+    def ok(self) -> bool: ...
+    @property
+    def arguments(self) -> Mapping[str, Any]: ...
+    @property
+    def asks(self) -> bool: ...
+
+
+NoticeAnswers = Callable[[str, str, Language], Awaitable[NoticeAnswer | None]]
+"""session, words, language → what they led to, None when they answer no notice"""
+WORDS_A_SECOND = 7.0
+"""characters a second a voice speaks; what was said last is still being said for so long"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +98,8 @@ class _Session:
     """turns in a row that did not work out"""
     waiting: int = 0
     owner: Owner = "agent"
+    speaking_until: datetime | None = None
+    """by the car's clock, about"""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -99,7 +122,8 @@ class Conversation:
         line: Callable[[], Line] = lambda: "ok",
     ) -> None:
         """`language` None: by the script of each message. `clock` is the car's. `line` says whether the centre can be
-        reached and may be used."""
+        reached and may be used. `answers`, once set, is asked first whether words answer a notice."""
+        self.answers: NoticeAnswers | None = None
         self.stream = stream or EventStream()
         self._dialogue = dialogue
         self._sentences = sentences
@@ -107,7 +131,7 @@ class Conversation:
         self._function_of = function_of
         self._clock = clock
         self._deadline_s = deadline_s
-        self._language = language
+        self._language = self._usual_language = language
         self._driver = driver
         self._desk_phone = desk_phone
         self._line = line
@@ -138,6 +162,8 @@ class Conversation:
         line = self._line()
         if line == "no_contract":
             return turn.speak(self.say(turn.language, "conversation.no_contract"), "apology")
+        if self.answers is not None and (answered := await self._answered(turn, words)) is not None:
+            return answered
         if turn.state.waiting >= MAX_WAITING:
             return turn.apologise("conversation.busy", "conversation", "busy")
         return await self._ask(turn, words, {"driver": driver or self._driver, **(metadata or {})}, line)
@@ -157,9 +183,44 @@ class Conversation:
         """Says something unasked in a session: sentence `key` filled from `data`."""
         language = self._session(session).language or self._language or "ja"
         text = self._sentences.say(language, key, turn=0, **(data or {}))
+        self._speaks(self._session(session), text)
         event = Notice(session, kind, text, language, self._clock(), data or {})
         self.stream.emit(event)
         return event
+
+    async def _answered(self, turn: _Turn, words: str) -> TurnResult | None:
+        """Words that answer a notice never reach the dialogue model, which knows nothing of it."""
+        assert self.answers is not None
+        if turn.state.waiting:
+            return None
+        try:
+            done = await asyncio.wait_for(self.answers(turn.session, words, turn.language), self._deadline_s - 0.2)
+        except (asyncio.TimeoutError, TimeoutError):
+            return turn.apologise("conversation.timeout", "notice", "timeout")
+        except Exception:
+            log.exception("an answer to a notice broke")
+            return turn.apologise("conversation.error", "notice", "error")
+        if done is None:
+            return None
+        turn.emit(Understood(turn.session, turn.number, "notice_answer", "dialogue_control", 1.0, ()))
+        if done.action:
+            turn.emit(Acted(turn.session, turn.number, done.action, done.arguments, done.ok))
+        return turn.speak(done.text, "asks_yesno" if done.asks else "done", failed=not done.ok)
+
+    def engaged(self, session: str, now: datetime) -> bool:
+        """Whether a turn is under way there, or its answer is still being spoken."""
+        state = self._sessions.get(session)
+        if state is None:
+            return False
+        return state.waiting > 0 or (state.speaking_until is not None and now < state.speaking_until)
+
+    def drive(self, driver: str, language: Language | None) -> None:
+        """Somebody else is at the wheel: turns are theirs from now on; `language` None: as the settings say."""
+        self._driver = driver
+        self._language = language or self._usual_language
+
+    def _speaks(self, state: _Session, text: str) -> None:
+        state.speaking_until = self._clock() + timedelta(seconds=1.5 + len(text) / WORDS_A_SECOND)
 
     def say(self, language: Language, key: str, **values: object) -> str:
         return self._sentences.say(language, key, turn=0, **values)
@@ -310,6 +371,7 @@ class _Turn:
             if self.conversation._desk_phone not in text:
                 text = _joined((text, offer), self.language)
             self.state.failures = 0
+        self.conversation._speaks(self.state, text)
         self.mark("other")
         total = (self._marked - self.started) * 1000
         self.emit(

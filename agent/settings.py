@@ -7,6 +7,7 @@ says which one, and what is allowed.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -17,9 +18,14 @@ from agent.errors import SettingsError
 Profile = Literal["e5", "sparse"]
 LanguageChoice = Literal["auto", "ja", "en"]
 RecognizerChoice = Literal["auto", "vosk", "whisper"]
+NoticeFrequency = Literal["off", "low", "normal", "high"]
+NOTICE_CLASSES = ("accident", "closure", "regulation", "jam", "weather", "offer", "destination")
 
 PROJECT = Path(__file__).resolve().parent.parent
 """the checkout (or the folder the packages are installed in)"""
+
+
+_QUIET = r"|(?:[01]\d|2[0-3]):[0-5]\d-(?:[01]\d|2[0-3]):[0-5]\d"
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,15 @@ class Settings:
     contract: Annotated[bool, "whether the car's G-Link contract is in force"] = True
     connected: Annotated[bool, "whether the car starts with a mobile connection"] = True
     log_text: Annotated[bool, "write what drivers say into the event log (personal data)"] = False
+    agentplus: Annotated[bool, "whether the car learns drives and speaks up unasked (Agent+)"] = True
+    notices: Annotated[
+        NoticeFrequency, "how much is said unasked: `off`, `low`, `normal`, `high` (2, 4, 8 times an hour at most)"
+    ] = "normal"
+    notice_classes: Annotated[
+        str, "what is said unasked, of `accident`, `closure`, `regulation`, `jam`, `weather`, `offer`"
+    ] = "accident,closure,regulation,jam,weather"
+    quiet_hours: Annotated[str, "when only accidents and closures are told, like `22:00-06:00`"] = ""
+    keep_positions_days: Annotated[int, "days the course of a drive is kept, 0 to 3650; its ends and times stay"] = 90
     desk_phone: Annotated[str, "telephone number of the Owner's Desk"] = "0800-300-0365"
 
     models_folder: Annotated[
@@ -87,6 +102,11 @@ class Settings:
         check("utterance_longest_s", self.utterance_longest_s <= 29, "at most 29")
         check("speech_rate", 0.5 <= self.speech_rate <= 2, "0.5 to 2")
         check("speech_volume", 0.1 <= self.speech_volume <= 1, "0.1 to 1")
+        check("notices", self.notices in get_args(NoticeFrequency), "off, low, normal or high")
+        classes = {name.strip() for name in self.notice_classes.split(",") if name.strip()}
+        check("notice_classes", classes <= set(NOTICE_CLASSES), f"some of {', '.join(NOTICE_CLASSES)}")
+        check("quiet_hours", re.fullmatch(_QUIET, self.quiet_hours) is not None, "empty or like 22:00-06:00")
+        check("keep_positions_days", 0 <= self.keep_positions_days <= 3650, "0 to 3650")
         if not self.loopback and not self.token:
             raise SettingsError(f"Setting host is {self.host!r}, which others can reach: set token as well.")
 

@@ -62,7 +62,11 @@ class SqlMemory:
         return await self._call(lambda db: self._select(db, driver, "favourite", max(0, limit)))
 
     async def forget(self, driver: str, label: str | None = None) -> int:
-        return await self._call(lambda db: self._forget(db, driver, label))
+        """Erased means gone from the file as well: what was there is overwritten, and the file packed anew."""
+        gone = await self._call(lambda db: self._forget(db, driver, label))
+        if gone and self._url.startswith("sqlite"):
+            await self._call(lambda db: None, after=self._pack)
+        return gone
 
     def close(self) -> None:
         self._pool.shutdown(wait=True)
@@ -116,8 +120,13 @@ class SqlMemory:
             which &= table.c.label == label
         return int(db.execute(table.delete().where(which)).rowcount)
 
-    async def _call(self, job: Callable[[Any], _T]) -> _T:
-        future = asyncio.get_running_loop().run_in_executor(self._pool, self._run, job)
+    def _pack(self) -> None:
+        with self._open().connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+            db.exec_driver_sql("VACUUM")
+
+    async def _call(self, job: Callable[[Any], _T], *, after: Callable[[], None] | None = None) -> _T:
+        """`after` runs in the same thread once the job's transaction is over."""
+        future = asyncio.get_running_loop().run_in_executor(self._pool, self._run, job, after)
         try:
             return await asyncio.wait_for(asyncio.shield(future), self._deadline_s)
         except (asyncio.TimeoutError, TimeoutError):
@@ -125,13 +134,16 @@ class SqlMemory:
             future.add_done_callback(lambda done: done.cancelled() or done.exception())
             raise BackendTimeout(_STAGE, f"no answer in {self._deadline_s} s") from None
 
-    def _run(self, job: Callable[[Any], _T]) -> _T:
+    def _run(self, job: Callable[[Any], _T], after: Callable[[], None] | None = None) -> _T:
         from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
         try:
             try:
                 with self._open().begin() as db:
-                    return job(db)
+                    done = job(db)
+                if after is not None:
+                    after()
+                return done
             except DatabaseError as error:
                 if not self._broken(error):
                     raise
@@ -159,6 +171,8 @@ class SqlMemory:
             # Given up before nobody waits any more: what is said not to be saved is not saved afterwards.
             options["connect_args"] = {"check_same_thread": False, "timeout": 0.75 * self._deadline_s}
         engine = sa.create_engine(self._url, future=True, **options)
+        if self._url.startswith("sqlite"):
+            sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA secure_delete = ON"))
         meta = sa.MetaData()
         self._table = sa.Table(
             "saved_places",

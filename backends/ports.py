@@ -123,6 +123,20 @@ class Traffic(Protocol):
         """Events near a point, nearest first."""
 
 
+class Preferences(Protocol):
+    """What a driver likes, learnt from what was chosen and passed over. Reads and
+    writes a file, so called in a thread; a driver nobody knows gets the order that came in."""
+
+    def order(
+        self, driver: str, hits: Sequence[PlaceHit], at: datetime
+    ) -> tuple[tuple[PlaceHit, ...], tuple[str, str] | None]:
+        """The same hits, best for this driver first, without those not to be suggested again; and why the first one has
+        moved there: (sentence `taste.why_…`, genre)."""
+
+    def note(self, driver: str, chosen: PlaceHit | None, passed: Sequence[PlaceHit], at: datetime) -> None:
+        """One choice: what was taken (None: nothing), and what had been offered beside it."""
+
+
 class Memory(Protocol):
     """What a driver keeps: home, work, favourites, earlier destinations. Per driver id."""
 

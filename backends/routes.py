@@ -79,6 +79,8 @@ MANEUVER_KINDS: Final = [
     "building_exit",
 ]
 """Valhalla's maneuver types in the order of their numbers."""
+MATCH_POINTS: Final = 500
+"""of one line to be matched"""
 ROAD_NAMES_FILE: Final = "road_names.json"
 """Beside the tiles: local road name → {"en": …}. Valhalla keeps one name of a road, in the local language."""
 
@@ -159,6 +161,20 @@ def request_body(request: RouteRequest, *, without_tolls: bool = False) -> dict[
     if request.exclude:
         body["exclude_locations"] = [{"lat": p.latitude, "lon": p.longitude} for p in request.exclude]
     return body
+
+
+def match_body(points: Sequence[Position], language: Language) -> dict[str, Any]:
+    """The body of Valhalla's `/trace_route` for measured positions."""
+    if not 2 <= len(points) <= MATCH_POINTS:
+        raise BadAnswer(STAGE, f"{len(points)} points to match, not 2 to {MATCH_POINTS}")
+    return {
+        "shape": [{"lat": round(p.latitude, 6), "lon": round(p.longitude, 6)} for p in points],
+        "costing": "auto",
+        "shape_match": "map_snap",
+        "trace_options": {"search_radius": 60, "gps_accuracy": 20, "breakage_distance": 6000},
+        "language": GUIDANCE[language],
+        "units": "kilometers",
+    }
 
 
 def request_bodies(request: RouteRequest) -> list[dict[str, Any]]:
@@ -339,6 +355,15 @@ class ValhallaRoutes:
         except (asyncio.TimeoutError, TimeoutError) as error:
             raise BackendTimeout(STAGE, f"no route within {self._deadline_s} s") from error
 
+    async def match(self, points: Sequence[Position], language: Language = "ja") -> Route:
+        """Map matching: the road a line of measured positions ran along (2 to `MATCH_POINTS` of them), as a route. Raises as
+        `route` does; `NotFound` when the line follows no road."""
+        work = asyncio.get_running_loop().run_in_executor(self._pool, self._match, tuple(points), language)
+        try:
+            return await asyncio.wait_for(work, self._deadline_s)
+        except (asyncio.TimeoutError, TimeoutError) as error:
+            raise BackendTimeout(STAGE, f"no match within {self._deadline_s} s") from error
+
     async def close(self) -> None:
         """Gives the threads back; requests under way still end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -350,6 +375,19 @@ class ValhallaRoutes:
         except ValueError as error:
             raise BadAnswer(STAGE, "not JSON") from error
         return read_answer(answer, request, self._names)
+
+    def _match(self, points: tuple[Position, ...], language: Language) -> Route:
+        body = match_body(points, language)
+        try:
+            text = str(self._actor().trace_route(json.dumps(body)))
+        except RuntimeError as error:
+            refusal = read_error(str(error))
+            raise refusal if isinstance(refusal, NoMap) else NotFound(STAGE, str(error)) from error
+        try:
+            answer = json.loads(text)
+        except ValueError as error:
+            raise BadAnswer(STAGE, "not JSON") from error
+        return read_answer(answer, RouteRequest(points[0], points[-1], language=language), self._names)[0]
 
     def _ask(self, actor: Any, request: RouteRequest) -> str:
         for body in request_bodies(request):

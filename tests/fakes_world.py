@@ -40,6 +40,7 @@ from backends.model import (
     SignalValue,
     TrafficEvent,
 )
+from backends.ports import Preferences
 
 JST = timezone(timedelta(hours=9))
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=JST)
@@ -374,6 +375,7 @@ class Talk:
     head_unit: HeadUnit = field(default_factory=HeadUnit)
     car: ParkedCar = field(default_factory=ParkedCar)
     memory: Notebook = field(default_factory=Notebook)
+    taste: Preferences | None = None
     now: datetime = NOON
     slots: dict[str, Any] = field(default_factory=dict)
     number: int = 0
@@ -386,6 +388,7 @@ class Talk:
         return World(
             places=self.places, gazetteer=FewLocalities(), routes=self.routes, vehicle=self.car, navigation=self.head_unit,
             weather=centre, news=centre, traffic=centre, memory=self.memory, clock=lambda: self.now,
+            taste=self.taste,
         )  # fmt: skip
 
     async def say(self, skill: type[Skill], text: str, intent: str, **entities: Any) -> Outcome:

@@ -33,6 +33,7 @@ from agent.composition import (
     join,
     load_phrases,
     load_safety,
+    open_agentplus,
     open_simulation,
     tell_clock,
     worker_config,
@@ -326,7 +327,11 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push_async_callback(gateway.close)
         await web.SockSite(runner, listener).start()
         gateway.port = listener.getsockname()[1]
-        for task in (announce(system, gateway.sessions), _save(system, state)):
+        tasks = [announce(system, gateway.sessions), _save(system, state)]
+        if settings.agentplus:
+            plus = await stack.enter_async_context(open_agentplus(system, gateway.sessions))
+            tasks.append(plus.run())
+        for task in tasks:
             stack.callback(asyncio.create_task(task).cancel)
         yield gateway
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from actions.place_info import AskPlaceAction
+from actions.route import SetDestinationAction
 from actions.search import ChooseAction, NarrowAction, NextPageAction, SearchAction, UndoAction
 from actions.skill import Done
+from agent.taste import KeptTaste
 from backends.model import Place, Position
 from tests.fakes_world import NAHA, SHIBUYA, FewPlaces, ParkedCar, Talk, near
 
@@ -401,3 +403,28 @@ async def test_others_without_a_condition_are_the_next_page() -> None:
     talk = Talk()
     await talk.say(SearchAction, "近くのレストラン", "search_place", kind="restaurant", where="here")
     assert (await talk.say(NarrowAction, "他にはある？", "narrow")).text.startswith("次の候補です。")
+
+
+async def test_taste_puts_what_is_liked_first_and_says_why() -> None:
+    drawer: dict[tuple[str, str], Any] = {}
+
+    class Drawer:
+        def get(self, driver: str, key: str) -> Any:
+            return drawer.get((driver, key))
+
+        def put(self, driver: str, key: str, value: Any) -> None:
+            drawer[driver, key] = value
+
+    talk = await italian(taste=KeptTaste(Drawer(), lambda driver: True))
+    for _ in range(4):
+        await talk.say(SearchAction, "渋谷駅の近くのイタリアン", "search_place", **ITALIAN)
+        number = list(talk.slots["search"]["shown"]).index("r2") + 1
+        await talk.say(ChooseAction, f"{number}番", "choose_option", ordinal=number)
+        await talk.say(SetDestinationAction, "そこにして", "set_destination")
+    assert drawer["owner", "taste"]["chosen"]["r2"] >= 3
+    reply = await talk.say(SearchAction, "渋谷駅の近くのイタリアン", "search_place", **ITALIAN)
+    assert reply.cards[0]["id"] == "r2"
+    assert "ピッツェリア道玄坂を先に" in reply.text
+    # Asked for in an order of the driver's own, taste stays out of it.
+    reply = await talk.say(NarrowAction, "評価の高い順に", "narrow", sort="rating")
+    assert reply.cards[0]["id"] == "r3"
