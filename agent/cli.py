@@ -123,6 +123,21 @@ def _parser() -> argparse.ArgumentParser:
     rasa.add_argument("--actions", metavar="URL", help="webhook of the actions server (default: as in endpoints.yml)")
     actions = command("actions", _actions, "the actions as a rasa_sdk server (stock form)")
     actions.add_argument("--port", dest="actions_port", type=int, default=5055)
+    desk = command("desk", lambda s, a: _help(desk), "the Owner's Desk: serve, adduser, addclient, users")
+    desk_commands = desk.add_subparsers(title="commands", metavar="")
+    serve = desk_commands.add_parser("serve", help="the desk alone, in a process of its own")
+    serve.set_defaults(handler=_desk_serve)
+    adduser = desk_commands.add_parser("adduser", help="a new operator, or a new password for one (read from the terminal)")
+    adduser.add_argument("name")
+    adduser.add_argument("--role", choices=("operator", "supervisor"), default="operator")
+    adduser.set_defaults(handler=_desk_adduser)
+    addclient = desk_commands.add_parser("addclient", help="a car or a call centre that signs its calls; prints its secret")
+    addclient.add_argument("key")
+    addclient.add_argument("--role", choices=("car", "connector"), default="connector")
+    addclient.add_argument("--webhook", metavar="URL", help="where events are sent to")
+    addclient.set_defaults(handler=_desk_addclient)
+    users = desk_commands.add_parser("users", help="who may log in")
+    users.set_defaults(handler=_desk_users)
     command("version", _version, "versions")
     return parser
 
@@ -432,6 +447,59 @@ def _actions(settings: Settings, arguments: argparse.Namespace) -> int:
 
     _prepare(settings)
     return serve_actions(settings, arguments.actions_port)
+
+
+def _desk_serve(settings: Settings, _: argparse.Namespace) -> int:
+    from agent.desk.server import serve
+
+    _check_home(settings)
+    return _run(serve(settings))
+
+
+def _desk_adduser(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.desk.admin import add_user
+
+    _check_home(settings)
+    _run(add_user(settings, arguments.name, arguments.role, _password()))
+    print(f"{arguments.name} may log in as {arguments.role}.")
+    return 0
+
+
+def _password() -> str:
+    """From the terminal without showing it, twice; from a pipe its first line."""
+    import getpass
+
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != password:
+        raise StartError("The two passwords are not the same.")
+    return password
+
+
+def _desk_addclient(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.desk.admin import add_client
+
+    _check_home(settings)
+
+    async def add() -> int:
+        print(await add_client(settings, arguments.key, arguments.role, arguments.webhook))
+        return 0
+
+    return _run(add())
+
+
+def _desk_users(settings: Settings, _: argparse.Namespace) -> int:
+    from agent.desk.admin import users
+
+    _check_home(settings)
+
+    async def show() -> int:
+        for user in await users(settings):
+            print(f"{user['name']}  {user['role']}")
+        return 0
+
+    return _run(show())
 
 
 def _version(_: Settings, __: argparse.Namespace) -> int:

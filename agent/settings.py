@@ -45,6 +45,15 @@ class Settings:
     connected: Annotated[bool, "whether the car starts with a mobile connection"] = True
     log_text: Annotated[bool, "write what drivers say into the event log (personal data)"] = False
     desk_phone: Annotated[str, "telephone number of the Owner's Desk"] = "0800-300-0365"
+    desk_port: Annotated[int, "port of the Owner's Desk on loopback, 0 for a free one"] = 8766
+    desk_url: Annotated[str, "address of an Owner's Desk that runs elsewhere; empty: `concierge` starts its own"] = ""
+    desk_client: Annotated[str, "key this car signs with at the Owner's Desk"] = "car"
+    desk_secret: Annotated[str, "secret of that key; empty: the data folder's own, made at first use"] = ""
+    desk_database: Annotated[
+        str, "SQLAlchemy URL of the Owner's Desk (SQLite or PostgreSQL); empty: a file of the data folder"
+    ] = ""
+    desk_answer_s: Annotated[float, "seconds until a call nobody at the Owner's Desk answers is given up"] = 90.0
+    desk_retention_days: Annotated[int, "days the Owner's Desk keeps what was said"] = 90
 
     def __post_init__(self) -> None:
         def check(key: str, good: bool, wanted: str) -> None:
@@ -57,6 +66,10 @@ class Settings:
         check("workers", 1 <= self.workers <= 8, "1 to 8")
         check("online_deadline_s", 0.1 <= self.online_deadline_s <= 10, "0.1 to 10")
         check("turn_deadline_s", 0.5 <= self.turn_deadline_s <= 60, "0.5 to 60")
+        check("desk_port", 0 <= self.desk_port <= 65535, "0 to 65535")
+        check("desk_url", not self.desk_url or self.desk_url.startswith(("http://", "https://")), "an http address")
+        check("desk_answer_s", 5 <= self.desk_answer_s <= 3600, "5 to 3600")
+        check("desk_retention_days", 1 <= self.desk_retention_days <= 3650, "1 to 3650")
         if not self.loopback and not self.token:
             raise SettingsError(f"Setting host is {self.host!r}, which others can reach: set token as well.")
 
