@@ -32,15 +32,24 @@ _OPEN = re.compile(
     re.IGNORECASE,
 )
 """the driver leaves it to the desk"""
-_UNHURT = re.compile(
-    r"大丈夫|だいじょうぶ|無事|いません|いない|ありません|(けが|怪我|ケガ)は?(し(て(い)?)?(ない|ません)|ない|なし)|全員(元気|平気)|平気|"
-    r"\b(no(body|t| one)?|nope|none|we'?re (all )?(fine|ok(ay)?|good|all right)|everyone'?s? (is )?(fine|ok(ay)?)|all (fine|good|ok(ay)?)|unhurt|uninjured)\b",
+_NOT_HURT = re.compile(
+    r"(けが|怪我|ケガ|負傷)(人|者|した人|をした人)?(は|も|を|が)?(し(て(い)?)?(ない|ません)|いな(い|く)|いません|おりません|な(い|し|く)|ありません)|痛(く|みは?)(は)?(ない|ありません|なし)|"
+    r"\b(no(body|t| one)?('?s| is| was| are| were)?|nobody'?s?|without|isn'?t|aren'?t|wasn'?t) ?(any(one|body)? )?(is |was |are |been )?(hurt|injur(ed|y|ies)|bleeding|in pain)\b",
     re.IGNORECASE,
 )
+"""injuries spoken of and denied: taken out before injuries are looked for"""
 _HURT = re.compile(
-    r"^(はい|ええ|うん)|(けが|怪我|ケガ|負傷)(を)?(し(た|て(い)?(る|ます))|人が(い|お)|が(ある|あり))|(い|お)(る|ます)$|痛(い|がっ)|血が|出血|"
-    r"\b(yes|yeah|hurt|injured|bleeding|pain)\b",
+    r"(けが|怪我|ケガ|負傷)(を)?(し(た|て(い)?(る|ます)|ちゃ)|人が|者が)|痛(い|が|む|め)|血が|出血|骨折|動けな|意識|"
+    r"\b(hurt|injured|injury|bleeding|pain|unconscious|broken (arm|leg|bone)|can'?t move)\b",
     re.IGNORECASE,
+)
+_FINE = re.compile(
+    r"大丈夫|だいじょうぶ|無事|誰もいま?せ?ん?|いません|いない|ありません|平気|元気|"
+    r"\b(no(body| one)?|nope|none|fine|ok(ay)?|all (right|good)|unhurt|uninjured)\b",
+    re.IGNORECASE,
+)
+_SOMEBODY = re.compile(
+    r"^(はい|ええ|うん|yes|yeah|yep)\b|^(はい|ええ|うん)|(い|お)(る|ます|ります)[。!！]?$", re.IGNORECASE
 )
 _BOOKINGS = {"restaurant": "restaurant_booking", "hotel": "hotel_booking"}
 
@@ -103,18 +112,27 @@ class HandoffAction(Skill):
         if not missing:
             return self._request(turn, topic, fields, left_open)
         asked = missing[0]
-        pending = {"kind": "handoff_form", "topic": topic, "asked": asked, "fields": dict(fields), "left_open": list(left_open)}
+        pending = {
+            "kind": "handoff_form",
+            "topic": topic,
+            "asked": asked,
+            "fields": dict(fields),
+            "left_open": list(left_open),
+        }
         context: Context = "asks_date" if asked == "date" else "asks_slot"
-        return Outcome(join(turn.language, intro, self.say(turn, f"handoff.ask.{asked}")), context, {"pending": pending})
+        return Outcome(
+            join(turn.language, intro, self.say(turn, f"handoff.ask.{asked}")), context, {"pending": pending}
+        )
 
     def _ask_injury(self, turn: Turn, key: str, again: int = 0) -> Outcome:
         return Outcome(self.say(turn, key), "asks_yesno", {"pending": {"kind": "handoff_injury", "again": again}})
 
     def _injury(self, turn: Turn, pending: Mapping[str, Any]) -> Outcome:
         """Somebody hurt is a matter for Helpnet; only otherwise the desk sends help."""
-        if _UNHURT.search(turn.text) or NO.match(turn.text):
+        hurt = injured(turn.text)
+        if hurt is False:
             return self._request(turn, "roadside", {"injured": False}, ())
-        if _HURT.search(turn.text.strip()) or YES.match(turn.text):
+        if hurt:
             return Outcome(
                 self.say(turn, "safety.injury"), "gives_info", done=(Done("helpnet_advice", {"kind": "injury"}),)
             )
@@ -131,7 +149,13 @@ class HandoffAction(Skill):
         slots: dict[str, Any] = {}
         if (city := trip_of(turn)) is not None:
             slots["trip"] = city
-        arguments = {"topic": topic, "fields": dict(fields), "left_open": list(left_open), "offered": offered, "phone": phone}
+        arguments = {
+            "topic": topic,
+            "fields": dict(fields),
+            "left_open": list(left_open),
+            "offered": offered,
+            "phone": phone,
+        }
         return Outcome(
             self.say(turn, f"handoff.{topic}", phone=phone),
             "gives_info",
@@ -148,7 +172,9 @@ class HandoffAction(Skill):
         note, operator = desk.get("note"), desk.get("operator") or self.say(turn, "handoff.name")
         if not note:
             return Outcome(self.say(turn, "handoff.no_note"), "gives_info")
-        return Outcome(self.say(turn, "handoff.note", operator=str(operator).rsplit(":", 1)[-1], note=note), "gives_info")
+        return Outcome(
+            self.say(turn, "handoff.note", operator=str(operator).rsplit(":", 1)[-1], note=note), "gives_info"
+        )
 
 
 def topic_of(turn: Turn) -> str:
@@ -162,11 +188,24 @@ def topic_of(turn: Turn) -> str:
     return _BOOKINGS.get(str(kind), topic) if topic == "other" else topic
 
 
+def injured(text: str) -> bool | None:
+    """Whether somebody is hurt by the answer to that question; None when it does not tell. Injuries named weigh most: "my wife
+    is hurt, nobody else" is a yes."""
+    text = text.strip()
+    if _HURT.search(_NOT_HURT.sub(" ", text)):
+        return True
+    if _NOT_HURT.search(text) or _FINE.search(text) or NO.match(text):
+        return False
+    return True if _SOMEBODY.search(text) or YES.match(text) else None
+
+
 def given(turn: Turn, wanted: list[str], asked: str | None) -> dict[str, Any]:
     """What a message says of the fields `wanted`; a bare number or name answers the one that was `asked`."""
     out: dict[str, Any] = {}
     for value in [e.value for e in turn.entities if e.type in ("time", "open_at") and isinstance(e.value, Mapping)]:
-        day = {k: v for k, v in value.items() if k in ("month", "day", "weekday", "day_offset", "week_offset", "special")}
+        day = {
+            k: v for k, v in value.items() if k in ("month", "day", "weekday", "day_offset", "week_offset", "special")
+        }
         hour = {k: v for k, v in value.items() if k in ("hour", "minute", "part_of_day")}
         if day and "date" in wanted:
             out["date"] = day
@@ -183,7 +222,11 @@ def given(turn: Turn, wanted: list[str], asked: str | None) -> dict[str, Any]:
     if asked == "mileage_card" and YES.match(turn.text):
         # Which one: an operator will hear it anyway.
         out["mileage_card"] = True
-    if "route" in wanted and asked is None and any(e.type in ("city", "prefecture", "area", "station") for e in turn.entities):
+    if (
+        "route" in wanted
+        and asked is None
+        and any(e.type in ("city", "prefecture", "area", "station") for e in turn.entities)
+    ):
         out["route"] = turn.text.strip()[:MAX_WORDS]
     return out
 

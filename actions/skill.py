@@ -230,8 +230,9 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
 def _taken_over(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What an operator left behind that the dialogue goes on from, in the first turn after: the place the driver took."""
     desk = metadata.get("desk")
-    fresh = isinstance(desk, Mapping) and desk.get("fresh") and isinstance(desk.get("focus"), Mapping)
-    return {"focus": desk["focus"]} if fresh else {}
+    if not isinstance(desk, Mapping) or not desk.get("fresh") or not isinstance(desk.get("focus"), Mapping):
+        return {}
+    return {"focus": desk["focus"]}
 
 
 def join(language: Language, *sentences: str) -> str:

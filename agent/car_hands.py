@@ -12,7 +12,9 @@ from backends.ports import Navigation, Routes
 
 
 class CarHands:
-    def __init__(self, routes: Routes, navigation: Navigation, position: Callable[[], Awaitable[Position | None]]) -> None:
+    def __init__(
+        self, routes: Routes, navigation: Navigation, position: Callable[[], Awaitable[Position | None]]
+    ) -> None:
         self._routes, self._navigation, self._position = routes, navigation, position
 
     async def carry_out(self, kind: str, data: Mapping[str, Any], language: Language) -> None:

@@ -43,6 +43,7 @@ async def chat(settings: Settings, *, session: str, language: Language | None) -
 
     # highlight off and text as Text: what drivers and places say is never read as markup.
     console = Console(highlight=False, markup=False, soft_wrap=True)
+
     def note(text: str) -> None:
         console.print(text, style="dim")
 

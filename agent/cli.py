@@ -127,11 +127,15 @@ def _parser() -> argparse.ArgumentParser:
     desk_commands = desk.add_subparsers(title="commands", metavar="")
     serve = desk_commands.add_parser("serve", help="the desk alone, in a process of its own")
     serve.set_defaults(handler=_desk_serve)
-    adduser = desk_commands.add_parser("adduser", help="a new operator, or a new password for one (read from the terminal)")
+    adduser = desk_commands.add_parser(
+        "adduser", help="a new operator, or a new password for one (read from the terminal)"
+    )
     adduser.add_argument("name")
     adduser.add_argument("--role", choices=("operator", "supervisor"), default="operator")
     adduser.set_defaults(handler=_desk_adduser)
-    addclient = desk_commands.add_parser("addclient", help="a car or a call centre that signs its calls; prints its secret")
+    addclient = desk_commands.add_parser(
+        "addclient", help="a car or a call centre that signs its calls; prints its secret"
+    )
     addclient.add_argument("key")
     addclient.add_argument("--role", choices=("car", "connector"), default="connector")
     addclient.add_argument("--webhook", metavar="URL", help="where events are sent to")

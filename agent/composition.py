@@ -383,8 +383,15 @@ class CarWatch:
         if not status["guiding"]:
             return None
         goal = status.get("destination")
-        where = (goal.latitude, goal.longitude) if isinstance(goal, Position) else (None, None)
-        return RouteFacts(str(status["name"]), *where, float(status["remaining_m"]), float(status["remaining_s"]), status["eta"])
+        where = goal if isinstance(goal, Position) else None
+        return RouteFacts(
+            str(status["name"]),
+            where.latitude if where is not None else None,
+            where.longitude if where is not None else None,
+            float(status["remaining_m"]),
+            float(status["remaining_s"]),
+            status["eta"],
+        )
 
 
 @asynccontextmanager
@@ -419,7 +426,9 @@ async def open_handoffs(
     simulation = system.simulation
     words = load_line_words()
     async with contextlib.AsyncExitStack() as stack:
-        hands = carry_out or await stack.enter_async_context(open_hands(system.settings, simulation))
+        hands = carry_out
+        if hands is None:
+            hands = await stack.enter_async_context(open_hands(system.settings, simulation))
         watch = CarWatch(simulation)
         records = Records(lambda text: words.says("correction", text), simulation.clock)
         # Before the line's own sink: the record knows what was said when a handoff asks for it.
@@ -447,10 +456,13 @@ async def open_handoffs(
 
 
 @asynccontextmanager
-async def open_own_desk(settings: Settings, note: Callable[[str], None] = lambda text: None) -> AsyncIterator[tuple[Desk, str]]:
+async def open_own_desk(
+    settings: Settings, note: Callable[[str], None] = lambda text: None
+) -> AsyncIterator[tuple[Desk, str]]:
     """The desk of the settings: the one that runs elsewhere, or one of our own; with the address of its page. `note` gets a
     sentence when its port is taken."""
     from agent.desk import server
+    from agent.desk.service import Patience
     from agent.errors import PortInUse
     from backends.desk import HttpDesk
 
@@ -470,7 +482,7 @@ async def open_own_desk(settings: Settings, note: Callable[[str], None] = lambda
                 server.open_desk(
                     server.database_url(settings),
                     listener=listener,
-                    patience=server.Patience(answer_s=settings.desk_answer_s),
+                    patience=Patience(answer_s=settings.desk_answer_s),
                     retention_days=settings.desk_retention_days,
                     car=secret,
                 )

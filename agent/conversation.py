@@ -230,9 +230,7 @@ class Conversation:
         payload = {**reply.payload, "actions": actions, "context": context}
         return replace(reply, texts=text, payload=payload)
 
-    async def _call(
-        self, turn: _Turn, slots: Mapping[str, Any], request: Request
-    ) -> tuple[tuple[str, ...], bool, str]:
+    async def _call(self, turn: _Turn, slots: Mapping[str, Any], request: Request) -> tuple[tuple[str, ...], bool, str]:
         """Calls an operator: (what is said, whether one was called, context)."""
         assert self.handoffs is not None
         try:

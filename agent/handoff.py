@@ -141,9 +141,9 @@ class Handoffs:
         if open_.owner == "agent":
             return "cancel" if self._words.says("cancel", words) else None
         if open_.push is not None:
-            if self._words.says("yes", words):
+            if self._words.says("accept", words):
                 return "accept"
-            if self._words.says("no", words):
+            if self._words.says("refuse", words):
                 return "refuse"
         return None
 
@@ -156,7 +156,13 @@ class Handoffs:
         last = self._store.last_ended(session) if session not in self._open else None
         if last is None:
             return None
-        facts = {"id": last.id, "outcome": last.state, "operator": last.operator, "note": last.note, "focus": last.focus}
+        facts = {
+            "id": last.id,
+            "outcome": last.state,
+            "operator": last.operator,
+            "note": last.note,
+            "focus": last.focus,
+        }
         return {key: value for key, value in facts.items() if value}
 
     def shown(self, session: str) -> list[Event]:
@@ -375,12 +381,14 @@ class Handoffs:
         data = dict(event.data)
         if event.type == "state":
             self._state(open_, data, told)
-        elif event.type == "message" and data.get("speaker") == "operator":
+        elif event.type == "message" and data.get("speaker") == "operator" and open_.owner == "operator":
             self._operator_said(open_, data, told)
         elif event.type == "push":
             self._push(open_, data, told)
         elif event.type == "hold" and not told:
-            self._announce(open_, "hold" if data.get("on") else "unhold", "desk.hold" if data.get("on") else "desk.unhold")
+            self._announce(
+                open_, "hold" if data.get("on") else "unhold", "desk.hold" if data.get("on") else "desk.unhold"
+            )
         elif event.type == "operator":
             self._operator(open_, data, told)
         if self._is_current(open_) and not told:

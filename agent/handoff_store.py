@@ -101,7 +101,14 @@ class HandoffStore:
         self._db.execute(
             "INSERT OR IGNORE INTO handoffs (id, session, language, state, owner, at, driver, packet) "
             "VALUES (?,?,?,'requested','agent',?,?,?)",
-            (packet["id"], session, driver["language"], at.isoformat(), driver["id"], json.dumps(packet, ensure_ascii=False)),
+            (
+                packet["id"],
+                session,
+                driver["language"],
+                at.isoformat(),
+                driver["id"],
+                json.dumps(packet, ensure_ascii=False),
+            ),
         )
 
     def packet_of(self, handoff: str) -> dict[str, Any] | None:
@@ -134,7 +141,8 @@ class HandoffStore:
 
     def last_ended(self, session: str) -> Kept | None:
         row = self._db.execute(
-            f"SELECT {_COLUMNS} FROM handoffs WHERE session = ? AND ended IS NOT NULL ORDER BY ended DESC LIMIT 1", (session,)
+            f"SELECT {_COLUMNS} FROM handoffs WHERE session = ? AND ended IS NOT NULL ORDER BY ended DESC LIMIT 1",
+            (session,),
         ).fetchone()
         return _kept(row) if row is not None else None
 
@@ -183,9 +191,10 @@ class HandoffStore:
         self._db.execute("COMMIT")
 
 
-_COLUMNS = "id, session, language, state, owner, operator, seq, note, focus, driver"
+_COLUMNS = "id, session, language, state, owner, operator, seq, note, driver, focus"
 
 
 def _kept(row: Any) -> Kept:
-    *plain, focus, driver = row
-    return Kept(*plain, json.loads(focus) if focus else None, driver)
+    id_, session, language, state, owner, operator, seq, note, driver, focus = row
+    taken = json.loads(focus) if focus else None
+    return Kept(id_, session, language, state, owner, operator, seq, note, taken, driver)

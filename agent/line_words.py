@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 from agent.safety import fold
 from backends.model import Language
 
-Word = Literal["back", "cancel", "yes", "no", "person", "correction"]
+Word = Literal["back", "cancel", "accept", "refuse", "person", "correction"]
 
 
 class LineDataError(ValueError):

@@ -93,7 +93,7 @@ class PacketMaker:
             summary=self._summary(reason, conditions, fields, record, car),
             intent=record.intent,
             slots=conditions,
-            already_asked=(*fields, *self._questions(record)),
+            already_asked=(*fields, *(self._left_open(name) for name in request.left_open), *self._questions(record)),
             already_rejected=rejected,
             candidates=self._candidates(record, slots),
             actions=tuple(
@@ -131,6 +131,19 @@ class PacketMaker:
             )
         plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         return p.Item(name, plain, p.BothLanguages(**cast("dict[str, str]", labels)))
+
+    def _left_open(self, name: str) -> p.Item:
+        """Asked, and left to the desk."""
+        labels = {
+            language: self._say(
+                language,
+                "desk.item",
+                name=self._text(language, f"desk.field.{name}") or name,
+                value=self._say(language, "desk.value.open"),
+            )
+            for language in LANGUAGES
+        }
+        return p.Item(name, "", p.BothLanguages(**cast("dict[str, str]", labels)))
 
     def value(self, name: str, value: Any, language: Language) -> str:
         """A value in words."""
@@ -207,7 +220,9 @@ class PacketMaker:
             name = str(card.get("name") or "")
             address = str(card["address"]) if card.get("address") else None
             phone = str(card["phone"]) if card.get("phone") else None
-            out.append(p.Candidate(place, name, _number(card.get("lat")), _number(card.get("lon")), phone, address, status))
+            out.append(
+                p.Candidate(place, name, _number(card.get("lat")), _number(card.get("lon")), phone, address, status)
+            )
         return tuple(out)
 
     def _summary(

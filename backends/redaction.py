@@ -16,7 +16,8 @@ _KANJI_DIGITS = str.maketrans("〇零一二三四五六七八九", "00123456789"
 _DIGITS = re.compile(r"\d(?:[\s\-‐‑–—ー.・]{0,2}\d){11,30}")
 _MY_NUMBER = re.compile(r"(?:マイナンバー|個人番号|my ?number)\D{0,12}$", re.IGNORECASE)
 _CVV = re.compile(
-    r"(?:セキュリティ\s?コード|cvv2?|cvc2?|security code)\s?(?:は|が|is|[:：=])?\s?(\d(?:[\s\-]?\d){2,3})(?!\d)", re.IGNORECASE
+    r"(?:セキュリティ\s?コード|cvv2?|cvc2?|security code)\s?(?:は|が|is|[:：=])?\s?(\d(?:[\s\-]?\d){2,3})(?!\d)",
+    re.IGNORECASE,
 )
 _SECRET = re.compile(
     r"(?:暗証番号|暗証|パスワード|パスコード|ピンコード|\bpin(?: ?code| number)?\b|\bpass(?:word|code|phrase)\b|\bapi[ _-]?key\b|\btoken\b)"
@@ -87,12 +88,22 @@ def _cards(folded: str, start: int, end: int) -> list[tuple[int, int, str]]:
     digits = "".join(folded[i] for i in positions)
     if len(digits) == 12:
         return [(start, end, "my_number")] if _MY_NUMBER.search(folded[:start]) else []
-    # The card may stand in a longer run ("3 4242 4242 4242 4242"): any window that passes is taken out.
-    for length in range(min(19, len(digits)), 12, -1):
-        for first in range(len(digits) - length + 1):
-            if luhn(digits[first : first + length]) and len(set(digits[first : first + length])) > 1:
-                return [(positions[first], positions[first + length - 1] + 1, "card_number")]
-    return []
+    # The card may stand in a longer run ("3 4242 4242 4242 4242", an expiry behind it): between two gaps of the run, or
+    # anywhere where there are no gaps.
+    gaps = [0] + [n for n in range(1, len(digits)) if positions[n] - positions[n - 1] > 1] + [len(digits)]
+    if len(gaps) == 2 and len(digits) > 19:
+        gaps = list(range(len(digits) + 1))
+    spans = [(a, b) for a in gaps for b in gaps if 13 <= b - a <= 19 and _card(digits[a:b])]
+    taken: list[tuple[int, int, str]] = []
+    for first, last in sorted(spans, key=lambda span: span[0] - span[1]):
+        start, end = positions[first], positions[last - 1] + 1
+        if all(end <= s or e <= start for s, e, _ in taken):
+            taken.append((start, end, "card_number"))
+    return taken
+
+
+def _card(digits: str) -> bool:
+    return luhn(digits) and len(set(digits)) > 1
 
 
 def _one(character: str) -> str:

@@ -32,7 +32,9 @@ def signature(secret: str, method: str, path: str, timestamp: str, nonce: str, b
     return "v1=" + hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
-def sign(key: str, secret: str, method: str, path: str, body: bytes = b"", *, now: float | None = None) -> dict[str, str]:
+def sign(
+    key: str, secret: str, method: str, path: str, body: bytes = b"", *, now: float | None = None
+) -> dict[str, str]:
     """Headers of a call; `path` is the URL's path with its query."""
     timestamp, nonce = str(int(time.time() if now is None else now)), secrets.token_urlsafe(18)
     return {

@@ -7,7 +7,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -353,9 +353,9 @@ async def _stream(request: web.Request, handoff: str | None) -> web.StreamRespon
     await response.prepare(request)
     with service.hub.read(handoff) as reader, contextlib.suppress(ConnectionError):
         # What happened before is read after listening has begun: nothing falls in between, doubles are left out.
-        while missed := await service.read(lambda db: service.store.events_after(db, last, handoff)):
-            for event in missed:
-                last = await _send(response, event, last)
+        while missed := await service.read(partial(service.store.events_after, after=last, handoff=handoff)):
+            for one in missed:
+                last = await _send(response, one, last)
         await response.write(b": alive\n\n")
         while request.transport is not None and not request.transport.is_closing():
             try:
@@ -363,8 +363,7 @@ async def _stream(request: web.Request, handoff: str | None) -> web.StreamRespon
             except (asyncio.TimeoutError, TimeoutError):
                 await response.write(b": alive\n\n")
                 continue
-            if event is not None:
-                last = await _send(response, event, last)
+            last = await _send(response, event, last)
     return response
 
 

@@ -109,7 +109,15 @@ def as_csv(handoff: Mapping[str, Any]) -> str:
     writer = csv.writer(out)
     writer.writerow(("handoff", "at", "speaker", "author", "language", "confidence", "text"))
     for line in handoff["messages"]:
-        row = (handoff["id"], line["at"], line["speaker"], line["author"], line["language"], line["confidence"], line["text"])
+        row = (
+            handoff["id"],
+            line["at"],
+            line["speaker"],
+            line["author"],
+            line["language"],
+            line["confidence"],
+            line["text"],
+        )
         writer.writerow([safe_cell(cell) for cell in row])
     return "\ufeff" + out.getvalue()
 
@@ -150,5 +158,3 @@ def as_html(handoff: Mapping[str, Any]) -> str:
         '<link rel="stylesheet" href="/desk/print.css"></head><body>'
         f"<h1>{e(handoff['id'])}</h1><table>{facts}</table><table>{lines}</table></body></html>"
     )
-
-

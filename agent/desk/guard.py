@@ -59,7 +59,11 @@ def allow(handler: Handler, roles: frozenset[str]) -> Handler:
         if caller.role not in roles:
             status = 401 if caller.role == "anonymous" else 403
             return await _refuse(request, caller, status, "not logged in" if status == 401 else "role")
-        if caller.person and request.method not in ("GET", "HEAD") and request.headers.get("X-CSRF-Token") != caller.csrf:
+        if (
+            caller.person
+            and request.method not in ("GET", "HEAD")
+            and request.headers.get("X-CSRF-Token") != caller.csrf
+        ):
             return await _refuse(request, caller, 403, "csrf")
         request["caller"] = caller
         return await handler(request)

@@ -96,7 +96,7 @@ class Reader:
         else:
             self._queue.put_nowait(event)
 
-    async def next(self, within_s: float) -> dict[str, Any] | None:
+    async def next(self, within_s: float) -> dict[str, Any]:
         """The next event. Raises `asyncio.TimeoutError` when there is none, `ConnectionResetError` when it lagged too far."""
         event = await asyncio.wait_for(self._queue.get(), within_s)
         if event is None:
@@ -188,9 +188,7 @@ class Service:
 
     async def look(self) -> None:
         """Ends what waited too long, tells a side that the other's line is lost."""
-        rows = await self.read(
-            lambda db: db.execute(t.handoffs.select().where(t.handoffs.c.state.notin_(FINAL))).all()
-        )
+        rows = await self.read(lambda db: db.execute(t.handoffs.select().where(t.handoffs.c.state.notin_(FINAL))).all())
         open_ = {row.id for row in rows}
         for key in [key for key in self._absent if key[1] not in open_]:
             self._absent.pop(key, None)

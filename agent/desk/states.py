@@ -1,10 +1,10 @@
 """The states of a handoff and the ways between them.
 
-    requested → queued → accepted → active → returned
-                   │         │         ├──→ dropped      a side was gone for too long
-                   │         │         └──→ cancelled    "back to the agent"
-                   │         └──→ declined, cancelled, dropped
-                   └──→ declined, no_answer, cancelled, dropped
+requested → queued → accepted → active → returned
+               │         │         ├──→ dropped      a side was gone for too long
+               │         │         └──→ cancelled    "back to the agent"
+               │         └──→ declined, cancelled, dropped
+               └──→ declined, no_answer, cancelled, dropped
 """
 
 from __future__ import annotations

@@ -430,7 +430,19 @@ def brief(row: Any, now: datetime) -> dict[str, Any]:
 
 
 def message_json(row: Any) -> dict[str, Any]:
-    keys = ("id", "handoff", "at", "speaker", "author", "text", "language", "confidence", "corrects", "urgent", "before")
+    keys = (
+        "id",
+        "handoff",
+        "at",
+        "speaker",
+        "author",
+        "text",
+        "language",
+        "confidence",
+        "corrects",
+        "urgent",
+        "before",
+    )
     if isinstance(row, Mapping):
         return {key: row[key] for key in keys}
     out = {key: getattr(row, key) for key in keys}

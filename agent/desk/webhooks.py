@@ -78,7 +78,11 @@ async def _post(session: aiohttp.ClientSession, client: Any, event: dict[str, An
     headers = {**sign(client.key, client.secret, "POST", path, body), "Content-Type": "application/json"}
     try:
         async with session.post(
-            client.webhook, data=body, headers=headers, timeout=aiohttp.ClientTimeout(total=DEADLINE_S), allow_redirects=False
+            client.webhook,
+            data=body,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=DEADLINE_S),
+            allow_redirects=False,
         ) as response:
             if 200 <= response.status < 300:
                 return True

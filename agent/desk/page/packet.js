@@ -6,7 +6,6 @@ export function packetView(handoff, w, language, api) {
   const packet = handoff.packet;
   const label = (item) => item.label[language];
   const list = (title, rows, cls) => rows.length ? el("div", { cls: `part ${cls}` }, el("h3", {}, title), el("ul", {}, rows.map((row) => el("li", {}, row)))) : null;
-  const left = packet.wish.left_open.map((name) => packet.wish.fields.find((f) => f.name === name)?.label[language] ?? name);
   return [
     el("div", { cls: "head" },
       el("b", { cls: "reason" }, w.reasons[handoff.reason] ?? handoff.reason),
@@ -18,7 +17,6 @@ export function packetView(handoff, w, language, api) {
     el("div", { cls: "columns" },
       el("div", {},
         list(w.known, [...packet.already_asked, ...packet.slots].map(label), "known"),
-        list(w.left, left, "left"),
         list(w.rejected, packet.already_rejected.map(label), "rejected")),
       el("div", {}, map(packet), carView(packet, w))),
     list(w.candidates, packet.candidates.slice(-9).map((c, n) => [el("b", {}, `${n + 1} `), c.name, el("span", { cls: `tag ${c.status}` }, w.status[c.status]),
