@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from actions.reading import LEFT_WORD, NO, YES
+from actions.reading import BOOKING, LEFT_WORD, NO, YES
 from actions.search import trip_of
 from actions.skill import Context, Done, Outcome, Skill, Turn, join
 
@@ -39,7 +39,7 @@ _NOT_HURT = re.compile(
 )
 """injuries spoken of and denied: taken out before injuries are looked for"""
 _HURT = re.compile(
-    r"(けが|怪我|ケガ|負傷)(を)?(し(た|て(い)?(る|ます)|ちゃ)|人が|者が)|痛(い|が|む|め)|血が|出血|骨折|動けな|意識|"
+    r"(けが|怪我|ケガ|負傷)(を)?(し(た|まし|て(い)?(る|ます)|ちゃ)|人が|者が)|痛(い|が|む|め)|血が|出血|骨折|動けな|意識|"
     r"\b(hurt|injured|injury|bleeding|pain|unconscious|broken (arm|leg|bone)|can'?t move)\b",
     re.IGNORECASE,
 )
@@ -51,6 +51,9 @@ _FINE = re.compile(
 _SOMEBODY = re.compile(
     r"^(はい|ええ|うん|yes|yeah|yep)\b|^(はい|ええ|うん)|(い|お)(る|ます|ります)[。!！]?$", re.IGNORECASE
 )
+_COUNT = {word: n for n, word in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 2)}
+_PARTY = re.compile(rf"\b(?:table|seats?|dinner|lunch|room) for ({'|'.join(_COUNT)})\b", re.IGNORECASE)
+"""「a table for two」: understanding takes it for part of the booking"""
 _BOOKINGS = {"restaurant": "restaurant_booking", "hotel": "hotel_booking"}
 
 
@@ -96,7 +99,8 @@ class HandoffAction(Skill):
         topic, asked = str(pending["topic"]), str(pending["asked"])
         fields, left_open = dict(pending.get("fields") or {}), tuple(pending.get("left_open") or ())
         said = given(turn, forms()[topic]["fields"], asked)
-        if asked not in said:
+        # An answer to something else that is needed as well leaves the question open.
+        if asked not in said and not said:
             if _OPEN.search(turn.text) or NO.match(turn.text):
                 left_open = (*left_open, asked)
             else:
@@ -179,7 +183,7 @@ class HandoffAction(Skill):
 
 def topic_of(turn: Turn) -> str:
     """What the desk is wanted for; a booking of what is being searched for is of that kind."""
-    topic = str(turn.first("handoff_topic") or "operator")
+    topic = str(turn.first("handoff_topic") or ("other" if BOOKING.search(turn.text) else "operator"))
     if topic not in TOPICS:
         return "other"
     search = turn.slots.get("search")
@@ -219,6 +223,8 @@ def given(turn: Turn, wanted: list[str], asked: str | None) -> dict[str, Any]:
     number = turn.first("number")
     if asked in ("people", "nights") and asked not in out and isinstance(number, (int, float)):
         out[asked] = int(number)
+    if "people" in wanted and "people" not in out and (party := _PARTY.search(turn.text)) is not None:
+        out["people"] = _COUNT.get(party[1].lower(), party[1])
     if asked == "mileage_card" and YES.match(turn.text):
         # Which one: an operator will hear it anyway.
         out["mileage_card"] = True

@@ -433,11 +433,13 @@ async def open_handoffs(
         records = Records(lambda text: words.says("correction", text), simulation.clock)
         # Before the line's own sink: the record knows what was said when a handoff asks for it.
         system.stream.add_sink(records.take)
+        maker = PacketMaker(system.phrases, reported_state, watch, simulation.clock)
+        await asyncio.to_thread(maker.warm)
         handoffs = Handoffs(
             desk,
             HandoffStore(state),
             records,
-            PacketMaker(system.phrases, reported_state, watch, simulation.clock),
+            maker,
             words,
             system.phrases,
             system.stream,

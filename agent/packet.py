@@ -71,6 +71,11 @@ class PacketMaker:
         """`report` says which conditions are in force, in a language (`concierge replay`'s state)."""
         self._sentences, self._report, self._car, self._clock = sentences, report, car, clock
 
+    def warm(self) -> None:
+        """Loads what is loaded at first use (a second's work), so that no driver waits for it."""
+        self._report({}, "ja")
+        p.problem_of({})
+
     def make(
         self, record: Record, slots: Mapping[str, Any], request: Request, *, driver: str, language: Language
     ) -> dict[str, Any]:
@@ -163,6 +168,9 @@ class PacketMaker:
         for bound in ("max_yen", "min_yen"):
             if bound in value:
                 return self._say(language, f"desk.unit.{bound}", value=f"{value[bound]:,}")
+        if name == "time" and isinstance(value.get("hour"), int):
+            # Of a day that is told apart: not "today at seven".
+            return f"{value['hour']}:{int(value.get('minute') or 0):02d}"
         try:
             now = self._clock()
             return spoken(resolve(value, now), now, language)

@@ -350,8 +350,8 @@ async def _stream(request: web.Request, handoff: str | None) -> web.StreamRespon
     last = int(given)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     response.headers["X-Content-Type-Options"] = "nosniff"
-    await response.prepare(request)
     with service.hub.read(handoff) as reader, contextlib.suppress(ConnectionError):
+        await response.prepare(request)
         # What happened before is read after listening has begun: nothing falls in between, doubles are left out.
         while missed := await service.read(partial(service.store.events_after, after=last, handoff=handoff)):
             for one in missed:

@@ -188,11 +188,24 @@ class Page {
   }
 
   render() {
-    at("packet").replaceChildren(...packetView(this.shown, this.w, this.language, this.api));
+    at("packet").replaceChildren(...packetView(this.shown, this.w, this.language, this.api, this.mine ? (place) => this.pick(place) : null));
     at("talk").replaceChildren(...this.shown.messages.map((m) => lineView(m, this.w)));
     at("talk").scrollTop = at("talk").scrollHeight;
     at("pushed").replaceChildren(...this.shown.pushes.map((p) => pushView(p, this.w)));
     this.steps();
+  }
+
+  get mine() {
+    return this.shown?.state === "active" && this.shown.operator === this.who.name;
+  }
+
+  // A candidate goes into the form: sent only by the button there.
+  pick(place) {
+    at("push-kind").value = "destination";
+    this.pushFields();
+    at("push-name").value = place.name;
+    at("push-where").value = `${place.latitude}, ${place.longitude}`;
+    at("push-send").focus();
   }
 
   steps() {

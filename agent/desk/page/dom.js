@@ -13,7 +13,7 @@ function fill(made, attributes, children) {
     if (key === "click") made.addEventListener("click", value);
     else made.setAttribute(key === "cls" ? "class" : key, value === true ? "" : String(value));
   }
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
     made.append(child instanceof Node ? child : document.createTextNode(String(child)));
   }
@@ -29,5 +29,5 @@ export function seconds(value) {
 
 export function clock(iso) {
   const time = new Date(iso);
-  return Number.isNaN(time.getTime()) ? "" : time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  return Number.isNaN(time.getTime()) ? "" : time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
 }

@@ -2,7 +2,7 @@
 import { clock, el } from "./dom.js";
 import { map } from "./map.js";
 
-export function packetView(handoff, w, language, api) {
+export function packetView(handoff, w, language, api, pick) {
   const packet = handoff.packet;
   const label = (item) => item.label[language];
   const list = (title, rows, cls) => rows.length ? el("div", { cls: `part ${cls}` }, el("h3", {}, title), el("ul", {}, rows.map((row) => el("li", {}, row)))) : null;
@@ -19,7 +19,7 @@ export function packetView(handoff, w, language, api) {
         list(w.known, [...packet.already_asked, ...packet.slots].map(label), "known"),
         list(w.rejected, packet.already_rejected.map(label), "rejected")),
       el("div", {}, map(packet), carView(packet, w))),
-    list(w.candidates, packet.candidates.slice(-9).map((c, n) => [el("b", {}, `${n + 1} `), c.name, el("span", { cls: `tag ${c.status}` }, w.status[c.status]),
+    list(w.candidates, packet.candidates.slice(-9).map((c, n) => [el("b", {}, `${n + 1} `), c.name, pick && c.latitude !== null && el("button", { type: "button", cls: "pick", click: () => pick(c) }, w.push), el("span", { cls: `tag ${c.status}` }, w.status[c.status]),
       el("span", { cls: "soft" }, [c.phone, c.address].filter(Boolean).join(" · "))]), "candidates"),
     list(w.done, packet.actions.slice(-12).map((a) => [el("span", { cls: a.ok ? "ok" : "bad" }, a.ok ? "✓ " : "✗ "), `${a.name} `, el("span", { cls: "soft" }, a.arguments)]), "actions"),
     el("div", { cls: "foot soft" },
