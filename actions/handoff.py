@@ -54,6 +54,7 @@ _SOMEBODY = re.compile(
 _COUNT = {word: n for n, word in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), 2)}
 _PARTY = re.compile(rf"\b(?:table|seats?|dinner|lunch|room) for ({'|'.join(_COUNT)})\b", re.IGNORECASE)
 """「a table for two」: understanding takes it for part of the booking"""
+_VALUES = frozenset({"people", "time", "nights", "budget", "price", "number", "duration", "open_at"})
 _BOOKINGS = {"restaurant": "restaurant_booking", "hotel": "hotel_booking"}
 
 
@@ -72,6 +73,10 @@ class HandoffAction(Skill):
             return self._filled(turn, pending)
         if (word := self._word_left(turn)) is not None:
             return word
+        if turn.entities and not turn.all("handoff_topic") and {e.type for e in turn.entities} <= _VALUES:
+            # 「2名」 with no question before it: nobody is called for a number.
+            pending = {"kind": "handoff", "asked": True}
+            return Outcome(self.say(turn, "handoff.offer"), "asks_yesno", {"pending": pending})
         return self._begin(turn, topic_of(turn))
 
     async def resolve_pending(self, turn: Turn, pending: Mapping[str, Any], yes: bool) -> Outcome:
@@ -81,7 +86,7 @@ class HandoffAction(Skill):
             return self._filled(turn, pending)
         if not yes:
             return Outcome(self.say(turn, "answer.all_right"), "done")
-        return self._request(turn, "operator", {}, (), offered=True)
+        return self._request(turn, "operator", {}, (), offered=not pending.get("asked"))
 
     # ── what is needed first ────────────────────────────────────────────────────────────────────────────────────
 

@@ -437,6 +437,9 @@ def a_person_wanted(turn: Turn) -> str | None:
         return "handoff" if BOOKING.search(turn.text) else None
     if not unsure(turn):
         return None
+    if topic is not None and turn.slots.get("focus") and BOOKING.search(turn.text) and brief(turn):
+        # 「予約しておいて」 about the place just chosen.
+        return "handoff"
     if topic == "operator" or (topic == "roadside" and bare(turn)):
         return "handoff"
     asks_note = isinstance(turn.metadata.get("desk"), Mapping) and LEFT_WORD.search(turn.text)

@@ -37,7 +37,7 @@ class Server:
             sys.executable, "-m", "tests.desk_system", self.kind, str(self.home), str(self.port), self.desk_url,
             stdout=asyncio.subprocess.PIPE, cwd=ROOT, env={**os.environ, "CONCIERGE_HOME": str(self.home)},
         )  # fmt: skip
-        line = await asyncio.wait_for(self.process.stdout.readline(), 40)
+        line = await asyncio.wait_for(self.process.stdout.readline(), 120)
         assert line.decode().strip() == self.url
 
     async def kill(self) -> None:
@@ -83,7 +83,7 @@ class Driver:
         return [e["text"] for e in self.heard if e.get("text")]
 
 
-async def until(true: Any, seconds: float = 15.0) -> None:
+async def until(true: Any, seconds: float = 40.0) -> None:
     for _ in range(int(seconds / 0.05)):
         if true():
             return

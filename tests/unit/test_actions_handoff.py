@@ -106,6 +106,25 @@ async def test_it_books_what_was_being_looked_for() -> None:
     assert reply.slots["pending"]["topic"] == "restaurant_booking"
 
 
+async def test_the_place_just_chosen_is_booked() -> None:
+    talk = Talk(
+        slots={
+            "focus": {"id": "", "name": "すし処", "lat": 35.0, "lon": 139.0},
+            "search": {"conditions": {"kind": "restaurant"}},
+        }
+    )
+    reply = await talk.hear("予約しておいて", "human_talk", 0.58, handoff_topic=("other", "予約して"))
+    assert talk.heard_as == "handoff"
+    assert reply.slots["pending"]["topic"] == "restaurant_booking"
+
+
+async def test_nobody_is_called_for_a_number() -> None:
+    talk = Talk()
+    reply = await talk.hear("2名", "handoff", people=(2, "2名"))
+    assert (reply.done, reply.context) == ((), "asks_yesno")
+    assert request(await talk.hear("はい", "affirm"))["offered"] is False
+
+
 async def test_another_question_in_between_is_answered_and_ends_the_form() -> None:
     talk = Talk()
     await talk.hear("レストランを予約して", "handoff", handoff_topic=("restaurant_booking", "レストランを予約"))
