@@ -19,7 +19,7 @@ from agent.desk.errors import NotThere, Refused, Unfit
 from agent.desk.guard import ANYBODY, COOKIE, SERVICE, Handler, allow, guard, problem
 from agent.desk.service import Service, fields
 from agent.desk.states import FINAL, STATES
-from agent.desk.store import MAX_MESSAGE
+from agent.desk.store import EVENTS_AT_ONCE, MAX_MESSAGE
 from backends import packet as packets
 
 PAGE = Path(__file__).with_name("page")
@@ -353,7 +353,10 @@ async def _stream(request: web.Request, handoff: str | None) -> web.StreamRespon
     with service.hub.read(handoff) as reader, contextlib.suppress(ConnectionError):
         await response.prepare(request)
         # What happened before is read after listening has begun: nothing falls in between, doubles are left out.
-        while missed := await service.read(partial(service.store.events_after, after=last, handoff=handoff)):
+        more = True
+        while more:
+            missed = await service.read(partial(service.store.events_after, after=last, handoff=handoff))
+            more = len(missed) == EVENTS_AT_ONCE
             for one in missed:
                 last = await _send(response, one, last)
         await response.write(b": alive\n\n")

@@ -55,10 +55,10 @@ def connect(url: str) -> Any:
     options: dict[str, Any] = {}
     if url.startswith("sqlite"):
         options["connect_args"] = {"check_same_thread": False, "timeout": 5.0}
+        # One connection, kept: there is one thread, and opening the file anew costs more than a claim.
+        options["poolclass"] = sa.pool.StaticPool
         path = url.removeprefix("sqlite:///").partition("?")[0]
-        if url == MEMORY:
-            options["poolclass"] = sa.pool.StaticPool
-        else:
+        if url != MEMORY:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(url, future=True, **options)
     if url.startswith("sqlite"):

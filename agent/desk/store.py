@@ -23,6 +23,7 @@ from backends.redaction import redact
 
 MAX_MESSAGE = 2_000
 """characters of one message"""
+EVENTS_AT_ONCE = 500
 PUSH_FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "destination": (("name", "latitude", "longitude"), ("address", "phone")),
     "place": (("name", "latitude", "longitude"), ("address", "phone", "note")),
@@ -79,7 +80,9 @@ class Store:
             "seq": self.receipt(db, handoff)["seq"],
         }
 
-    def events_after(self, db: Any, after: int, handoff: str | None = None, limit: int = 500) -> list[dict[str, Any]]:
+    def events_after(
+        self, db: Any, after: int, handoff: str | None = None, limit: int = EVENTS_AT_ONCE
+    ) -> list[dict[str, Any]]:
         query = t.events.select().where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
         if handoff is not None:
             query = query.where(t.events.c.handoff == handoff)

@@ -142,7 +142,7 @@ async def test_killed_at_every_state(tmp_path: Path) -> None:
         await driver.say("もしもし")
         await until(lambda: any(e.get("state") == "line_lost" for e in driver.heard), 5)
         assert min(e["when"] for e in driver.heard if e.get("state") == "line_lost") - died < 5
-        assert any(e["type"] == "relayed" and e["delivered"] is False for e in driver.heard)
+        await until(lambda: any(e["type"] == "relayed" and e["delivered"] is False for e in driver.heard))
         await desk.start()
         await until(lambda: any(e.get("state") == "line_back" for e in driver.heard))
         # active: the car dies; the operator's words wait for it.
