@@ -437,8 +437,9 @@ def a_person_wanted(turn: Turn) -> str | None:
         return "handoff" if BOOKING.search(turn.text) else None
     if not unsure(turn):
         return None
-    if topic is not None and turn.slots.get("focus") and BOOKING.search(turn.text) and brief(turn):
-        # 「予約しておいて」 about the place just chosen.
+    under_way = turn.slots.get("focus") or _kind_under_way(turn)
+    if topic is not None and under_way and BOOKING.search(turn.text) and brief(turn):
+        # 「予約しておいて」 about the place just chosen, or what is being looked for.
         return "handoff"
     if topic == "operator" or (topic == "roadside" and bare(turn)):
         return "handoff"

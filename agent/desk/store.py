@@ -25,8 +25,8 @@ MAX_MESSAGE = 2_000
 """characters of one message"""
 EVENTS_AT_ONCE = 500
 PUSH_FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "destination": (("name", "latitude", "longitude"), ("address", "phone")),
-    "place": (("name", "latitude", "longitude"), ("address", "phone", "note")),
+    "destination": (("name", "latitude", "longitude"), ("address", "phone", "place_id")),
+    "place": (("name", "latitude", "longitude"), ("address", "phone", "note", "place_id")),
     "phone": (("name", "phone"), ("note",)),
     "notice": (("text",), ()),
 }

@@ -205,6 +205,7 @@ class Page {
     this.pushFields();
     at("push-name").value = place.name;
     at("push-where").value = `${place.latitude}, ${place.longitude}`;
+    this.picked = place;
     at("push-send").focus();
   }
 
@@ -276,7 +277,8 @@ class Page {
     const kind = at("push-kind").value;
     const [name, phone] = [at("push-name").value.trim(), at("push-phone").value.trim()];
     const [latitude, longitude] = at("push-where").value.split(/[,、\s]+/).map(Number);
-    const data = { destination: { name, latitude, longitude }, place: { name, latitude, longitude, phone }, phone: { name, phone }, notice: { text: name } }[kind];
+    const place_id = this.picked?.name === name ? this.picked.id : undefined;
+    const data = { destination: { name, latitude, longitude, place_id }, place: { name, latitude, longitude, phone, place_id }, phone: { name, phone }, notice: { text: name } }[kind];
     await this.step("pushes", { id: newId(), kind, data });
     for (const id of ["push-name", "push-where", "push-phone"]) at(id).value = "";
   }

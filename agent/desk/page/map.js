@@ -6,12 +6,12 @@ const HEIGHT = 200;
 const MARGIN = 34;
 const SCALES = [50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000];
 
-export function map(packet) {
+export function map(packet, candidates) {
   const car = packet.position;
   if (!car) return null;
   const points = [
     ...car.earlier.map((p) => ({ ...p, kind: "earlier" })),
-    ...packet.candidates.filter((c) => c.latitude !== null && c.longitude !== null).slice(-9).map((c, n) => ({ ...c, kind: c.status, label: String(n + 1) })),
+    ...candidates.map((c, n) => ({ ...c, kind: c.status, label: String(n + 1) })).filter((c) => c.latitude !== null && c.longitude !== null),
   ];
   if (packet.route && packet.route.latitude !== null) points.push({ ...packet.route, kind: "goal", label: "◎" });
   // A candidate at the other end of the country would make everything else one dot.

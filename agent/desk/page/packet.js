@@ -2,9 +2,15 @@
 import { clock, el } from "./dom.js";
 import { map } from "./map.js";
 
+const RANK = { chosen: 0, shown: 1, rejected: 2 };
+
 export function packetView(handoff, w, language, api, pick) {
   const packet = handoff.packet;
   const label = (item) => item.label[language];
+  const asked = (questions) => packet.already_asked.filter((item) => (item.name === "question") === questions);
+  const known = [...asked(false), ...packet.slots].map(label).concat(asked(true).map((item) => el("span", { cls: "soft" }, label(item))));
+  // What was chosen last counts most.
+  const candidates = packet.candidates.slice(-9).sort((a, b) => RANK[a.status] - RANK[b.status]);
   const list = (title, rows, cls) => rows.length ? el("div", { cls: `part ${cls}` }, el("h3", {}, title), el("ul", {}, rows.map((row) => el("li", {}, row)))) : null;
   return [
     el("div", { cls: "head" },
@@ -16,10 +22,10 @@ export function packetView(handoff, w, language, api, pick) {
     el("p", { cls: "summary" }, packet.summary[language]),
     el("div", { cls: "columns" },
       el("div", {},
-        list(w.known, [...packet.already_asked, ...packet.slots].map(label), "known"),
+        list(w.known, known, "known"),
         list(w.rejected, packet.already_rejected.map(label), "rejected")),
-      el("div", {}, map(packet), carView(packet, w))),
-    list(w.candidates, packet.candidates.slice(-9).map((c, n) => [el("b", {}, `${n + 1} `), c.name, pick && c.latitude !== null && el("button", { type: "button", cls: "pick", click: () => pick(c) }, w.push), el("span", { cls: `tag ${c.status}` }, w.status[c.status]),
+      el("div", {}, map(packet, candidates), carView(packet, w))),
+    list(w.candidates, candidates.map((c, n) => [el("b", {}, `${n + 1} `), c.name, pick && c.latitude !== null && el("button", { type: "button", cls: "pick", click: () => pick(c) }, w.push), el("span", { cls: `tag ${c.status}` }, w.status[c.status]),
       el("span", { cls: "soft" }, [c.phone, c.address].filter(Boolean).join(" · "))]), "candidates"),
     list(w.done, packet.actions.slice(-12).map((a) => [el("span", { cls: a.ok ? "ok" : "bad" }, a.ok ? "✓ " : "✗ "), `${a.name} `, el("span", { cls: "soft" }, a.arguments)]), "actions"),
     el("div", { cls: "foot soft" },
