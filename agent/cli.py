@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     rasa.add_argument("--actions", metavar="URL", help="webhook of the actions server (default: as in endpoints.yml)")
     actions = command("actions", _actions, "the actions as a rasa_sdk server (stock form)")
     actions.add_argument("--port", dest="actions_port", type=int, default=5055)
-    desk = command("desk", lambda s, a: _help(desk), "the Owner's Desk: serve, adduser, addclient, users")
+    desk = command("desk", lambda s, a: _help(desk), "the Owner's Desk: serve, adduser, addclient, users, erase")
     desk_commands = desk.add_subparsers(title="commands", metavar="")
     serve = desk_commands.add_parser("serve", help="the desk alone, in a process of its own")
     serve.set_defaults(handler=_desk_serve)
@@ -142,6 +142,9 @@ def _parser() -> argparse.ArgumentParser:
     addclient.set_defaults(handler=_desk_addclient)
     users = desk_commands.add_parser("users", help="who may log in")
     users.set_defaults(handler=_desk_users)
+    erase = desk_commands.add_parser("erase", help="remove everything the desk keeps about a driver")
+    erase.add_argument("driver")
+    erase.set_defaults(handler=_desk_erase)
     command("version", _version, "versions")
     return parser
 
@@ -504,6 +507,18 @@ def _desk_users(settings: Settings, _: argparse.Namespace) -> int:
         return 0
 
     return _run(show())
+
+
+def _desk_erase(settings: Settings, arguments: argparse.Namespace) -> int:
+    from agent.desk.admin import erase
+
+    _check_home(settings)
+
+    async def remove() -> int:
+        print(f"{await erase(settings, arguments.driver)} handoffs removed.")
+        return 0
+
+    return _run(remove())
 
 
 def _version(_: Settings, __: argparse.Namespace) -> int:

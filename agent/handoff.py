@@ -225,7 +225,12 @@ class Handoffs:
                 state, detail = "failed", "error"
         if state == "accepted" and sent["kind"] in ("destination", "place"):
             data = sent["data"]
-            open_.focus = {"id": data.get("place_id") or "", "name": data["name"], "lat": data["latitude"], "lon": data["longitude"]}
+            open_.focus = {
+                "id": data.get("place_id") or "",
+                "name": data["name"],
+                "lat": data["latitude"],
+                "lon": data["longitude"],
+            }
             self._store.update(open_.id, focus=open_.focus)
         self._tell(open_, "push", {"push": sent["id"], "state": state, "detail": detail})
         self._show_push(open_, sent, state)

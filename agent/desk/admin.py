@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from agent.desk.accounts import Accounts, Caller
+from agent.desk.archive import Archive
 from agent.desk.errors import DeskError
 from agent.desk.server import database_url, open_database
+from agent.desk.store import Store
 from agent.errors import StartError
 from agent.settings import Settings
 
@@ -44,6 +46,20 @@ async def add_client(settings: Settings, key: str, role: str, webhook: str | Non
 async def users(settings: Settings) -> list[dict[str, str]]:
     accounts = Accounts()
     return await _do(settings, accounts.users)
+
+
+async def erase(settings: Settings, driver: str) -> int:
+    """Removes everything the desk keeps about a driver; returns how many handoffs it was."""
+    accounts, archive, store = Accounts(), Archive(), Store()
+
+    def remove(db: Any) -> int:
+        for handoff in archive.open_of(db, driver):
+            store.finish(db, handoff, "cancelled", by="console", reason="erased")
+        removed = archive.erase(db, driver)
+        accounts.note(db, _HERE, "erase", detail=f"{removed} handoffs")
+        return removed
+
+    return await _do(settings, remove)
 
 
 async def _do(settings: Settings, job: Callable[[Any], T]) -> T:

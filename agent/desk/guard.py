@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from agent.desk.errors import Conflict, DeskError
 from agent.desk.service import Service
 from backends.signing import KEY, BadSignature, verify
 
+log = logging.getLogger(__name__)
 SERVICE: web.AppKey[Service] = web.AppKey("service", Service)
 COOKIE = "desk_session"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -39,6 +41,12 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = problem(error.status, error.code, str(error))
     except web.HTTPException as error:
         response = problem(error.status, "http", error.reason)
+    except ConnectionError:
+        raise
+    except Exception:
+        # The database is away, or something nobody foresaw: the caller may try again, the log has the trace.
+        log.exception("%s %s broke", request.method, request.match_info.route.resource)
+        response = problem(503, "unavailable")
     if not response.prepared:
         response.headers.update(HEADERS)
     return response
