@@ -511,12 +511,19 @@ def _desk_users(settings: Settings, _: argparse.Namespace) -> int:
 
 def _desk_erase(settings: Settings, arguments: argparse.Namespace) -> int:
     from agent.desk.admin import erase
+    from agent.handoff_store import HandoffStore
 
     _check_home(settings)
 
     async def remove() -> int:
         print(f"{await erase(settings, arguments.driver)} handoffs removed.")
         return 0
+
+    for name in ("handoffs.sqlite", "handoffs-chat.sqlite"):
+        if (settings.state / name).exists():
+            store = HandoffStore(settings.state / name)
+            store.forget(arguments.driver)
+            store.close()
 
     return _run(remove())
 

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import secrets
 import time
+import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -383,7 +384,7 @@ class Handoffs:
             return
         told = event.seq <= open_.known
         open_.seq = event.seq
-        data = dict(event.data)
+        data = plain(dict(event.data))
         if event.type == "state":
             self._state(open_, data, told)
         elif event.type == "message" and data.get("speaker") == "operator" and open_.owner == "operator":
@@ -551,6 +552,17 @@ class Handoffs:
             log.exception("something for the desk cannot be sent")
         self._store.sent(item.n)
         return True
+
+
+def plain(value: Any) -> Any:
+    """What came from the desk without characters that are no text (controls, bidi marks, lone surrogates): it is shown in
+    terminals and pages and spoken."""
+    if isinstance(value, str):
+        text = "".join(" " if c in "\t\r\n\u2028\u2029" else c for c in value)
+        return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
+    if isinstance(value, Mapping):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _name(operator: str) -> str:

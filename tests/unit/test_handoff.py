@@ -165,6 +165,19 @@ async def test_given_back_with_a_note_the_agent_knows(car: Car1) -> None:
     assert car.owners() == ["operator", "agent"]
 
 
+async def test_nothing_of_the_operators_text_steers_a_terminal(car: Car1) -> None:
+    handoff = await car.active("su\x1b]0;zuki")
+    car.operator_says("\x1b[2J\u202eはい\u0007\nどうぞ\ud800")
+    car.desk.happen(handoff, "push", id="p1", kind="notice", data={"text": "\x1b[31m赤"}, state="sent")
+    car.desk.happen(handoff, "state", state="returned", by="x", note="済み\x1b[0m")
+    await car.until(lambda: car.talk.owner("s") == "agent")
+    texts = "".join(
+        str(getattr(e, "text", "")) + str(getattr(e, "note", "")) + str(getattr(e, "operator", "")) for e in car.events
+    )
+    assert "はい どうぞ" in texts
+    assert not any(ord(c) < 32 or c in "\u202e\ud800\x7f" for c in texts)
+
+
 @pytest.mark.parametrize("outcome", ["declined", "no_answer", "dropped"])
 async def test_however_it_ends_it_is_said_and_the_agent_is_back(car: Car1, outcome: str) -> None:
     handoff = await car.request()
