@@ -88,9 +88,10 @@ def _foreign(request: web.Request) -> str | None:
     if origin is not None and urlsplit(origin).netloc != request.host:
         return "foreign origin"
     site = request.headers.get("Sec-Fetch-Site")
-    # A link to the page may be followed from anywhere; everything else comes from the page itself.
-    if site == "cross-site" and not (request.method == "GET" and request.path == "/desk"):
-        return "cross-site"
+    # A link to the page may be followed from anywhere; everything else comes from the page itself. The same host on another
+    # port (the driver's page) counts as the same site, and shares its cookies.
+    if site in ("cross-site", "same-site") and not (request.method == "GET" and request.path == "/desk"):
+        return site
     return None
 
 

@@ -294,14 +294,14 @@ async def test_foreign_pages_are_refused(desk: Desk) -> None:
     handoff = await desk.submit()
     one = f"/api/v1/handoffs/{handoff}/claim"
     for headers, status in (
-        ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "http://evil.example"}, 403), ({"Origin": "null"}, 403), ({"Sec-Fetch-Site": "cross-site"}, 403), ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"X-CSRF-Token": "wrong"}, 403), ({"X-CSRF-Token": ""}, 403), ({"Host": "evil.example"}, 421),
     ):  # fmt: skip
         assert (await suzuki.call("POST", one, {}, **headers))[0] == status, headers
     # A form of another page cannot say application/json.
     assert (await suzuki.call("POST", one, {}, **{"Content-Type": "text/plain"}))[0] == 422
     assert (await suzuki.call("POST", one, {}))[0] == 200
-    assert len([row for row in await desk.audit() if row["action"] == "refused"]) == 6
+    assert len([row for row in await desk.audit() if row["action"] == "refused"]) == 7
 
 
 async def test_each_role_has_its_own_doors(desk: Desk) -> None:
