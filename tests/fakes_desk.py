@@ -118,6 +118,8 @@ class FakeDesk:
         self.history: dict[str, list[DeskEvent]] = {}
         self.down = False
         self.refuses = False
+        self.repeats = False
+        """True: every stream begins with the first event again"""
         self._seq = itertools.count(1)
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -177,6 +179,7 @@ class FakeDesk:
 
     async def events(self, handoff: str, after: int) -> AsyncIterator[DeskEvent]:
         changed = self._changed.setdefault(handoff, asyncio.Event())
+        after = 0 if self.repeats else after
         while True:
             self._up()
             changed.clear()

@@ -340,6 +340,20 @@ async def test_a_lost_desk_is_told_and_what_was_said_arrives_when_it_is_back(car
     await car.until(lambda: car.desk.lines and car.desk.lines[-1][1].text == "もしもし")
 
 
+async def test_events_that_come_again_are_told_once(car: Car1) -> None:
+    car.desk.repeats = True
+    await car.active()
+    car.operator_says("一度だけ")
+    await car.until(lambda: [e for e in car.events if isinstance(e, OperatorSaid)])
+    car.desk.cut()
+    await car.until(lambda: "line_lost" in car.told())
+    car.desk.down = False
+    car.operator_says("その次", 2)
+    await car.until(lambda: "その次" in [e.text for e in car.events if isinstance(e, OperatorSaid)])
+    assert [e.text for e in car.events if isinstance(e, OperatorSaid)] == ["一度だけ", "その次"]
+    assert car.told().count("accepted") == 1
+
+
 async def test_a_desk_lost_for_good_gives_the_line_back(car: Car1) -> None:
     handoff = await car.active()
     car.desk.cut()
