@@ -8,9 +8,10 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from agent.composition import System, announce, open_handoffs, open_own_desk, open_system
+from agent.composition import System, announce, open_system
 from agent.conversation import TurnResult
 from agent.events import Acted, Event, Handoff, Notice, OperatorSaid, Pushed, Relayed, Understood
+from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from backends.model import Language
 

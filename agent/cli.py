@@ -17,9 +17,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from agent import desk_commands
 from agent import settings as settings_module
 from agent.errors import StartError
-from agent.settings import Settings
+from agent.settings import Settings, check_home
 
 Handler = Callable[[Settings, argparse.Namespace], int]
 
@@ -124,27 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = command("actions", _actions, "the actions as a rasa_sdk server (stock form)")
     actions.add_argument("--port", dest="actions_port", type=int, default=5055)
     desk = command("desk", lambda s, a: _help(desk), "the Owner's Desk: serve, adduser, addclient, users, erase")
-    desk_commands = desk.add_subparsers(title="commands", metavar="")
-    serve = desk_commands.add_parser("serve", help="the desk alone, in a process of its own")
-    serve.set_defaults(handler=_desk_serve)
-    adduser = desk_commands.add_parser(
-        "adduser", help="a new operator, or a new password for one (read from the terminal)"
-    )
-    adduser.add_argument("name")
-    adduser.add_argument("--role", choices=("operator", "supervisor"), default="operator")
-    adduser.set_defaults(handler=_desk_adduser)
-    addclient = desk_commands.add_parser(
-        "addclient", help="a car or a call centre that signs its calls; prints its secret"
-    )
-    addclient.add_argument("key")
-    addclient.add_argument("--role", choices=("car", "connector"), default="connector")
-    addclient.add_argument("--webhook", metavar="URL", help="where events are sent to")
-    addclient.set_defaults(handler=_desk_addclient)
-    users = desk_commands.add_parser("users", help="who may log in")
-    users.set_defaults(handler=_desk_users)
-    erase = desk_commands.add_parser("erase", help="remove everything the desk keeps about a driver")
-    erase.add_argument("driver")
-    erase.set_defaults(handler=_desk_erase)
+    desk_commands.add(desk)
     command("version", _version, "versions")
     return parser
 
@@ -220,7 +201,7 @@ def _prepare(settings: Settings) -> None:
     from agent.composition import ensure_map, map_is_ready
     from agent.training import model_path, train
 
-    _check_home(settings)
+    check_home(settings)
     if not map_is_ready(settings):
         print("Building the map of the demo region, Tokyo to Hakone (about half a minute).", file=sys.stderr)
         seconds = _with_progress(lambda progress: ensure_map(settings, progress))
@@ -229,23 +210,6 @@ def _prepare(settings: Settings) -> None:
         print("Training the dialogue model (at most 4 minutes; later starts reuse it).", file=sys.stderr)
         _, seconds = _with_progress(lambda progress: train(settings, progress))
         print(f"The model was trained in {seconds:.0f} s.", file=sys.stderr)
-
-
-def _check_home(settings: Settings) -> None:
-    """Makes the data folder's parts that everything writes to. Raises `StartError` where that is not allowed."""
-    for folder in (settings.home, settings.state, settings.home / "logs"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror
-        else:
-            if os.access(folder, os.W_OK | os.X_OK):
-                continue
-            reason = "no permission"
-        raise StartError(
-            f"The data folder {settings.home} cannot be written ({folder.name}: {reason}). "
-            "Give the right to, or name another one in CONCIERGE_HOME."
-        )
 
 
 def _with_progress(work: Callable[[Callable[[str, float], None]], Any]) -> Any:
@@ -358,7 +322,7 @@ def _input(path: Path | None) -> Any:
 def _train(settings: Settings, arguments: argparse.Namespace) -> int:
     from agent.training import train
 
-    _check_home(settings)
+    check_home(settings)
     path, seconds = _with_progress(lambda progress: train(settings, progress, force=arguments.force))
     print(f"Trained in {seconds:.0f} s: {path}" if seconds else f"Already trained for the present nlu_data: {path}")
     return 0
@@ -387,7 +351,7 @@ def _maps_build(settings: Settings, arguments: argparse.Namespace) -> int:
 
     from backends.maps import MapError, build_map, choose
 
-    _check_home(settings)
+    check_home(settings)
     file: Path = arguments.file
     name = arguments.name or re.sub(r"[^a-z0-9_-]+", "-", file.name.lower().removesuffix(".pbf").removesuffix(".osm"))
     try:
@@ -424,7 +388,7 @@ def _maps_demo(settings: Settings, _: argparse.Namespace) -> int:
     from agent.composition import build_demo
     from backends.maps import MapError
 
-    _check_home(settings)
+    check_home(settings)
     try:
         _with_progress(lambda progress: build_demo(settings, progress))
     except MapError as error:
@@ -454,78 +418,6 @@ def _actions(settings: Settings, arguments: argparse.Namespace) -> int:
 
     _prepare(settings)
     return serve_actions(settings, arguments.actions_port)
-
-
-def _desk_serve(settings: Settings, _: argparse.Namespace) -> int:
-    from agent.desk.server import serve
-
-    _check_home(settings)
-    return _run(serve(settings))
-
-
-def _desk_adduser(settings: Settings, arguments: argparse.Namespace) -> int:
-    from agent.desk.admin import add_user
-
-    _check_home(settings)
-    _run(add_user(settings, arguments.name, arguments.role, _password()))
-    print(f"{arguments.name} may log in as {arguments.role}.")
-    return 0
-
-
-def _password() -> str:
-    """From the terminal without showing it, twice; from a pipe its first line."""
-    import getpass
-
-    if not sys.stdin.isatty():
-        return sys.stdin.readline().rstrip("\r\n")
-    password = getpass.getpass("Password: ")
-    if getpass.getpass("Again: ") != password:
-        raise StartError("The two passwords are not the same.")
-    return password
-
-
-def _desk_addclient(settings: Settings, arguments: argparse.Namespace) -> int:
-    from agent.desk.admin import add_client
-
-    _check_home(settings)
-
-    async def add() -> int:
-        print(await add_client(settings, arguments.key, arguments.role, arguments.webhook))
-        return 0
-
-    return _run(add())
-
-
-def _desk_users(settings: Settings, _: argparse.Namespace) -> int:
-    from agent.desk.admin import users
-
-    _check_home(settings)
-
-    async def show() -> int:
-        for user in await users(settings):
-            print(f"{user['name']}  {user['role']}")
-        return 0
-
-    return _run(show())
-
-
-def _desk_erase(settings: Settings, arguments: argparse.Namespace) -> int:
-    from agent.desk.admin import erase
-    from agent.handoff_store import HandoffStore
-
-    _check_home(settings)
-
-    async def remove() -> int:
-        print(f"{await erase(settings, arguments.driver)} handoffs removed.")
-        return 0
-
-    for name in ("handoffs.sqlite", "handoffs-chat.sqlite"):
-        if (settings.state / name).exists():
-            store = HandoffStore(settings.state / name)
-            store.forget(arguments.driver)
-            store.close()
-
-    return _run(remove())
 
 
 def _version(_: Settings, __: argparse.Namespace) -> int:

@@ -22,7 +22,8 @@ from typing import Any, Literal, Protocol
 from agent.dialogue import Dialogue, DialogueReply, Understanding
 from agent.errors import AgentError, DialogueTimeout
 from agent.events import Acted, Event, EventStream, Failed, Heard, Notice, Relayed, Spoke, Understood
-from agent.handoff import Command, Handoffs, Owner
+from agent.handoff import Handoffs
+from agent.handoff_state import Command, Owner
 from agent.packet import Request
 from agent.safety import Distress, Safety
 from backends.errors import BackendError

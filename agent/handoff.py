@@ -13,13 +13,12 @@ import contextlib
 import logging
 import secrets
 import time
-import unicodedata
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol, cast
 
 from agent.events import Event, EventStream, Handoff, Heard, OperatorSaid, Pushed, Spoke, Understood
+from agent.handoff_state import FINAL, KEPT_EVENTS, CarryOut, Command, OpenHandoff, Owner, Waits, name_of, plain
 from agent.handoff_store import HandoffStore, Outgoing
 from agent.line_words import LineWords
 from agent.packet import PacketMaker, Request
@@ -30,60 +29,9 @@ from backends.ports import Desk
 
 log = logging.getLogger(__name__)
 
-Owner = Literal["agent", "operator"]
-Command = Literal["back", "cancel", "accept", "refuse"]
-FINAL = frozenset({"returned", "declined", "no_answer", "dropped", "cancelled"})
-KEPT_EVENTS = 300
-"""events of an open handoff shown again to a page that comes (back)"""
-CarryOut = Callable[[str, Mapping[str, Any], Language], Awaitable[None]]
-"""Does what was pushed (kind, data) in the car. Raises `BackendError`."""
-
 
 class Sentences(Protocol):
     def say(self, language: Language, key: str, /, *, turn: int = 0, **values: object) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """Seconds."""
-
-    retry_s: float = 0.5
-    """between attempts to reach the desk"""
-    notice_s: float = 1.0
-    """connection lost until the driver is told"""
-    give_up_s: float = 30.0
-    """connection lost until the line goes back to the agent"""
-    still_s: float = 15.0
-    """between two sentences that it is still ringing"""
-    deliver_s: float = 1.0
-    """how long a turn waits to know whether its words arrived"""
-
-
-@dataclass
-class _Open:
-    """One open handoff."""
-
-    id: str
-    session: str
-    language: Language
-    driver: str
-    state: str = "requested"
-    owner: Owner = "agent"
-    operator: str | None = None
-    seq: int = 0
-    """last event of the desk that was dealt with"""
-    known: int = 0
-    """events up to here were already told before a restart"""
-    lost_since: float | None = None
-    told_lost: bool = False
-    push: dict[str, Any] | None = None
-    """what the operator sent and the driver has not answered"""
-    focus: Mapping[str, Any] | None = None
-    """the last place the driver took from the operator"""
-    shown: list[Event] = field(default_factory=list)
-    urgent_turn: int | None = None
-    listening: asyncio.Task[None] | None = None
-    ringing: asyncio.Task[None] | None = None
 
 
 class Handoffs:
@@ -107,7 +55,7 @@ class Handoffs:
         self._desk, self._store, self._records, self._maker = desk, store, records, maker
         self._words, self._sentences, self._stream, self._clock = words, sentences, stream, clock
         self._carry_out, self._reachable, self._waits, self._phone = carry_out, reachable, waits or Waits(), phone
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, OpenHandoff] = {}
         """by session"""
         self._wake = asyncio.Event()
         self._sender: asyncio.Task[None] | None = None
@@ -179,7 +127,7 @@ class Handoffs:
         if session in self._open:
             return False
         packet = self._maker.make(self._records.of(session), slots, request, driver=driver, language=language)
-        open_ = _Open(packet["id"], session, language, driver)
+        open_ = OpenHandoff(packet["id"], session, language, driver)
         self._store.begin(packet, session, self._clock())
         self._open[session] = open_
         try:
@@ -260,7 +208,7 @@ class Handoffs:
         """Takes up what was open when the concierge ended last. Call it in the running loop."""
         self._sender = asyncio.create_task(self._send())
         for kept in self._store.open_ones():
-            open_ = _Open(kept.id, kept.session, cast(Language, kept.language), kept.driver, kept.state)
+            open_ = OpenHandoff(kept.id, kept.session, cast(Language, kept.language), kept.driver, kept.state)
             open_.owner, open_.operator = cast(Owner, kept.owner), kept.operator
             open_.known, open_.focus = kept.seq, kept.focus
             self._open[open_.session] = open_
@@ -277,18 +225,20 @@ class Handoffs:
 
     # ── the line changes hands ──────────────────────────────────────────────────────────────────────────────────
 
-    def _take(self, open_: _Open, operator: str) -> None:
+    def _take(self, open_: OpenHandoff, operator: str) -> None:
         """The operator gets the line."""
         open_.operator, open_.state = operator, "accepted"
         self._store.update(open_.id, operator=operator, state="accepted")
         if open_.owner != "operator":
             open_.owner = "operator"
             self._store.give_line(open_.session, open_.id, "operator", f"accepted by {operator}", self._clock())
-            self._announce(open_, "accepted", "desk.accepted", operator=_name(operator))
+            self._announce(open_, "accepted", "desk.accepted", operator=name_of(operator))
         # Told again after a restart in between: the desk counts it once.
         self._tell(open_, "active", {})
 
-    def _close(self, open_: _Open, outcome: str, why: str, *, note: str | None = None, quiet: bool = False) -> str:
+    def _close(
+        self, open_: OpenHandoff, outcome: str, why: str, *, note: str | None = None, quiet: bool = False
+    ) -> str:
         """The one exit: the agent has the line again, the end is marked, and it is said what happened."""
         if not self._is_current(open_):
             return ""
@@ -302,27 +252,29 @@ class Handoffs:
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
         key = f"desk.{outcome}_note" if note else f"desk.{outcome}"
-        text = self._say(open_.language, key, phone=self._phone, note=note or "", operator=_name(open_.operator or ""))
+        text = self._say(
+            open_.language, key, phone=self._phone, note=note or "", operator=name_of(open_.operator or "")
+        )
         self._show(
             open_,
             Handoff(
                 open_.session, open_.id, outcome, "agent", "" if quiet else text, open_.language, self._clock(),
-                _name(open_.operator) if open_.operator else None, note,
+                name_of(open_.operator) if open_.operator else None, note,
             ),
         )  # fmt: skip
         return text
 
-    def _is_current(self, open_: _Open) -> bool:
+    def _is_current(self, open_: OpenHandoff) -> bool:
         return self._open.get(open_.session) is open_
 
     # ── the desk's events ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _listen(self, open_: _Open) -> None:
+    def _listen(self, open_: OpenHandoff) -> None:
         open_.listening = asyncio.create_task(self._follow(open_))
         if open_.owner == "agent":
             open_.ringing = asyncio.create_task(self._ring(open_))
 
-    async def _follow(self, open_: _Open) -> None:
+    async def _follow(self, open_: OpenHandoff) -> None:
         while self._is_current(open_):
             try:
                 if not self._reachable():
@@ -346,7 +298,7 @@ class Handoffs:
                 self._disconnected(open_)
             await asyncio.sleep(self._waits.retry_s)
 
-    async def _submit_again(self, open_: _Open) -> None:
+    async def _submit_again(self, open_: OpenHandoff) -> None:
         """After a restart before the receipt: nobody knows whether the desk has the packet; by its id it counts once."""
         if open_.state != "requested":
             return
@@ -354,18 +306,18 @@ class Handoffs:
         if packet is not None:
             self._received(open_, (await self._desk.submit(packet)).state)
 
-    def _received(self, open_: _Open, state: str) -> None:
+    def _received(self, open_: OpenHandoff, state: str) -> None:
         open_.state = state
         self._store.update(open_.id, state=state, packet=None)
 
-    def _connected(self, open_: _Open) -> None:
+    def _connected(self, open_: OpenHandoff) -> None:
         open_.lost_since = None
         if open_.told_lost:
             open_.told_lost = False
             self._announce(open_, "line_back", "desk.line_back")
         self._wake.set()
 
-    def _disconnected(self, open_: _Open) -> None:
+    def _disconnected(self, open_: OpenHandoff) -> None:
         if not self._is_current(open_):
             return
         now = time.monotonic()
@@ -378,7 +330,7 @@ class Handoffs:
             open_.told_lost = True
             self._announce(open_, "line_lost", "desk.line_lost")
 
-    def _handle(self, open_: _Open, event: DeskEvent) -> None:
+    def _handle(self, open_: OpenHandoff, event: DeskEvent) -> None:
         """One event of the desk, once."""
         if event.seq <= open_.seq:
             return
@@ -400,7 +352,7 @@ class Handoffs:
         if self._is_current(open_) and not told:
             self._store.update(open_.id, seq=event.seq)
 
-    def _state(self, open_: _Open, data: Mapping[str, Any], told: bool) -> None:
+    def _state(self, open_: OpenHandoff, data: Mapping[str, Any], told: bool) -> None:
         state = str(data.get("state"))
         if state == "accepted":
             operator = str(data.get("operator") or data.get("by") or "")
@@ -413,34 +365,34 @@ class Handoffs:
             note = str(data["note"]) if data.get("note") else None
             self._close(open_, state, str(data.get("reason") or data.get("by") or ""), note=note)
 
-    def _operator_said(self, open_: _Open, data: Mapping[str, Any], told: bool) -> None:
+    def _operator_said(self, open_: OpenHandoff, data: Mapping[str, Any], told: bool) -> None:
         said = OperatorSaid(
             open_.session, open_.id, str(data["id"]), str(data["text"]),
-            "en" if data.get("language") == "en" else "ja", _name(str(data.get("author") or "")), self._clock(),
+            "en" if data.get("language") == "en" else "ja", name_of(str(data.get("author") or "")), self._clock(),
         )  # fmt: skip
         self._show(open_, said, emit=not told)
 
-    def _operator(self, open_: _Open, data: Mapping[str, Any], told: bool) -> None:
+    def _operator(self, open_: OpenHandoff, data: Mapping[str, Any], told: bool) -> None:
         if told:
             return
         if data.get("transferred"):
             open_.operator = str(data.get("operator"))
             self._store.update(open_.id, operator=open_.operator)
-            self._announce(open_, "operator_changed", "desk.operator_changed", operator=_name(open_.operator))
+            self._announce(open_, "operator_changed", "desk.operator_changed", operator=name_of(open_.operator))
         elif data.get("joined"):
-            self._announce(open_, "operator_joined", "desk.operator_joined", operator=_name(str(data["joined"])))
+            self._announce(open_, "operator_joined", "desk.operator_joined", operator=name_of(str(data["joined"])))
         elif open_.owner == "operator":
             key = "operator_back" if data.get("present") else "operator_lost"
             self._announce(open_, key, f"desk.{key}")
 
-    def _push(self, open_: _Open, data: Mapping[str, Any], told: bool) -> None:
+    def _push(self, open_: OpenHandoff, data: Mapping[str, Any], told: bool) -> None:
         if data.get("state") == "sent":
             open_.push = {"id": str(data["id"]), "kind": str(data["kind"]), "data": dict(data.get("data") or {})}
             self._show_push(open_, open_.push, "sent", emit=not told)
         elif open_.push is not None and open_.push["id"] == data.get("id"):
             open_.push = None
 
-    def _show_push(self, open_: _Open, push: Mapping[str, Any], state: str, *, emit: bool = True) -> None:
+    def _show_push(self, open_: OpenHandoff, push: Mapping[str, Any], state: str, *, emit: bool = True) -> None:
         data = push["data"]
         key = f"desk.push_{push['kind']}" if state == "sent" else f"desk.push_{state}"
         text = self._say(
@@ -452,7 +404,7 @@ class Handoffs:
         )
         self._show(open_, event, emit=emit)
 
-    async def _ring(self, open_: _Open) -> None:
+    async def _ring(self, open_: OpenHandoff) -> None:
         """While nobody answers, the driver hears now and then that it is still ringing."""
         while True:
             await asyncio.sleep(self._waits.still_s)
@@ -463,13 +415,13 @@ class Handoffs:
 
     # ── what is said and sent ───────────────────────────────────────────────────────────────────────────────────
 
-    def _announce(self, open_: _Open, state: str, key: str, **values: object) -> None:
+    def _announce(self, open_: OpenHandoff, state: str, key: str, **values: object) -> None:
         text = self._say(open_.language, key, **values)
-        operator = _name(open_.operator) if open_.operator else None
+        operator = name_of(open_.operator) if open_.operator else None
         at = self._clock()
         self._show(open_, Handoff(open_.session, open_.id, state, open_.owner, text, open_.language, at, operator))
 
-    def _show(self, open_: _Open, event: Event, *, emit: bool = True) -> None:
+    def _show(self, open_: OpenHandoff, event: Event, *, emit: bool = True) -> None:
         open_.shown.append(event)
         del open_.shown[:-KEPT_EVENTS]
         if emit:
@@ -492,7 +444,9 @@ class Handoffs:
             open_.shown.append(event)
             self._line(open_, "agent", event.text, urgent=event.turn == open_.urgent_turn)
 
-    def _line(self, open_: _Open, speaker: str, text: str, *, at: datetime | None = None, urgent: bool = False) -> None:
+    def _line(
+        self, open_: OpenHandoff, speaker: str, text: str, *, at: datetime | None = None, urgent: bool = False
+    ) -> None:
         body = {
             "id": f"{open_.id}:{secrets.token_urlsafe(8)}",
             "speaker": speaker,
@@ -503,7 +457,7 @@ class Handoffs:
         }
         self._tell(open_, "say", body)
 
-    def _tell(self, open_: _Open, kind: str, body: Mapping[str, Any]) -> None:
+    def _tell(self, open_: OpenHandoff, kind: str, body: Mapping[str, Any]) -> None:
         self._store.enqueue(open_.id, kind, body)
         self._wake.set()
 
@@ -552,19 +506,3 @@ class Handoffs:
             log.exception("something for the desk cannot be sent")
         self._store.sent(item.n)
         return True
-
-
-def plain(value: Any) -> Any:
-    """What came from the desk without characters that are no text (controls, bidi marks, lone surrogates): it is shown in
-    terminals and pages and spoken."""
-    if isinstance(value, str):
-        text = "".join(" " if c in "\t\r\n\u2028\u2029" else c for c in value)
-        return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn"))
-    if isinstance(value, Mapping):
-        return {key: plain(inner) for key, inner in value.items()}
-    return [plain(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _name(operator: str) -> str:
-    """An operator's name as it is spoken: call centres put their own key before it."""
-    return operator.rsplit(":", 1)[-1]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
-from agent.errors import SettingsError
+from agent.errors import SettingsError, StartError
 
 Profile = Literal["e5", "sparse"]
 LanguageChoice = Literal["auto", "ja", "en"]
@@ -193,3 +193,20 @@ def _parse(name: str, text: str, wanted: type) -> Any:
 
 def _name(wanted: type) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[wanted]
+
+
+def check_home(settings: Settings) -> None:
+    """Makes the data folder's parts that everything writes to. Raises `StartError` where that is not allowed."""
+    for folder in (settings.home, settings.state, settings.home / "logs"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+        else:
+            if os.access(folder, os.W_OK | os.X_OK):
+                continue
+            reason = "no permission"
+        raise StartError(
+            f"The data folder {settings.home} cannot be written ({folder.name}: {reason}). "
+            "Give the right to, or name another one in CONCIERGE_HOME."
+        )

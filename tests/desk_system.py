@@ -16,11 +16,12 @@ from typing import Any
 from aiohttp import web
 
 from agent import settings as settings_module
-from agent.composition import join, load_phrases, open_handoffs, open_simulation
+from agent.composition import join, load_phrases, open_simulation
 from agent.desk.server import DeskServer, open_desk
 from agent.desk.service import Patience
 from agent.dialogue import DialogueReply
-from agent.handoff import Waits
+from agent.handoff_composition import open_handoffs
+from agent.handoff_state import Waits
 from agent.web.gateway import Gateway
 from backends.desk import HttpDesk
 from tests.fakes import FakeDialogue, reply

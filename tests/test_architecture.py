@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "simulator": {"backends"},
     "agent": {"backends", "audio"},
 }
-COMPOSITION = {"agent/cli.py", "agent/composition.py"}
+COMPOSITION = {"agent/cli.py", "agent/composition.py", "agent/handoff_composition.py"}
 """the composition root: may import every room"""
 WORKER = {"agent/dialogue.py", "agent/dialogue_worker.py"}
 """the dialogue worker: registers the actions, knows Rasa and rasa_sdk"""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent.composition import open_handoffs
+from agent.handoff_composition import open_handoffs
 from tests.conftest import RunningSystem
 from tests.fakes_desk import FakeDesk
 

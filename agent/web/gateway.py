@@ -33,8 +33,6 @@ from agent.composition import (
     join,
     load_phrases,
     load_safety,
-    open_handoffs,
-    open_own_desk,
     open_simulation,
     tell_clock,
     worker_config,
@@ -42,6 +40,7 @@ from agent.composition import (
 from agent.dialogue import RemoteDialogue
 from agent.errors import AgentError, PortInUse
 from agent.events import Event, to_json
+from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
 from backends.model import Language

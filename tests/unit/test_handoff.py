@@ -16,7 +16,8 @@ from agent.conversation import Conversation
 from agent.dialogue import DialogueReply
 from agent.errors import DialogueUnavailable
 from agent.events import Acted, Event, EventStream, Handoff, Heard, Notice, OperatorSaid, Pushed, Relayed, Spoke
-from agent.handoff import Handoffs, Waits
+from agent.handoff import Handoffs
+from agent.handoff_state import Waits
 from agent.handoff_store import HandoffStore
 from agent.line_words import LineWords
 from agent.nlu.functions import function_of
