@@ -219,12 +219,17 @@ class Conversation:
         await handoffs.answer_push(turn.session, command == "accept")
         return await turn.relay()
 
-    async def _hand_over(self, turn: _Turn, reply: DialogueReply) -> DialogueReply:
+    async def _hand_over(self, turn: _Turn, words: str, reply: DialogueReply) -> DialogueReply:
         """The reply of an action that wants a person, with what came of it: an operator is called, or the number is said."""
         actions = list(reply.payload.get("actions") or ())
         wanted = next((a for a in actions if a["name"] == REQUEST and a.get("ok", True)), None)
         if wanted is None or self.handoffs is None:
             return reply
+        if self.handoffs.unwanted(words):
+            # 「オペレーターはもういい」 names one as well; nobody is called for it.
+            actions.remove(wanted)
+            payload = {**reply.payload, "actions": actions, "cards": (), "context": "done"}
+            return replace(reply, texts=(self.say(turn.language, "answer.all_right"),), payload=payload)
         arguments = wanted.get("arguments") or {}
         text, ok, context = await self._call(turn, reply.slots, Request.of(arguments))
         actions[actions.index(wanted)] = {**wanted, "ok": ok}
@@ -255,7 +260,7 @@ class Conversation:
             done, _ = await asyncio.wait({asking}, timeout=max(0.05, remaining))
             if not done:
                 raise DialogueTimeout("no answer in time")
-            return self._answer(turn, await self._hand_over(turn, asking.result()), line)
+            return self._answer(turn, await self._hand_over(turn, words, asking.result()), line)
         except (asyncio.TimeoutError, DialogueTimeout):
             log.warning("no answer within the turn's deadline of %.1f s", self._deadline_s)
             if (called := await self._without_dialogue(turn, words)) is not None:

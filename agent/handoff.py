@@ -100,6 +100,10 @@ class Handoffs:
         """Whether a person is asked for in plain words: for when the dialogue model cannot be asked."""
         return self._words.says("person", words)
 
+    def unwanted(self, words: str) -> bool:
+        """Whether these words say that nobody is to be called."""
+        return self._words.says("cancel", words)
+
     def known(self, session: str) -> dict[str, Any] | None:
         """What the agent knows of the last handoff that came to its end: operator, outcome, note, place taken over."""
         last = self._store.last_ended(session) if session not in self._open else None

@@ -274,6 +274,14 @@ async def test_asking_twice_calls_once(car: Car1) -> None:
     assert list(car.desk.packets) == [handoff]
 
 
+async def test_nobody_is_called_who_is_not_wanted(car: Car1) -> None:
+    car.dialogue.script["オペレーターはもういい"] = asks_for_a_person()
+    turn = await car.say("オペレーターはもういい")
+    assert turn.spoke.text == PHRASES.say("ja", "answer.all_right")
+    assert turn.acted == ()
+    assert car.desk.packets == {}
+
+
 async def test_no_contract_and_no_network_call_nobody(car: Car1) -> None:
     car.connected = False
     turn = await car.say("人と話したい")
