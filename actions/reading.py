@@ -116,6 +116,13 @@ WISH = re.compile(
     re.IGNORECASE,
 )
 """words that wish for a place, beside its kind and where or when it should be"""
+BOOKING = re.compile(r"借り|予約|手配|取って|とって|押さえ|\b(book|reserve|rent|hire)\b", re.IGNORECASE)
+LEFT_WORD = re.compile(
+    r"(オペレーター|デスク|担当).{0,8}(何|なん|どう|メモ|伝言|言って|話)|(伝言|メモ)(は|を|って)|"
+    r"\b(operator|desk)\b.{0,20}\b(say|said|do|note|message|book|arrange)\b",
+    re.IGNORECASE,
+)
+"""asks what the operator said"""
 QUIET_PAGE = re.compile(
     r"^\W*(次(の|へ|は)?|つぎ|続き|つづき|もっと|ほかには?|他には?|next|more|go on|continue|others?)\W*$", re.IGNORECASE
 )
@@ -189,6 +196,22 @@ def unsure(turn: Turn) -> bool:
 def types(turn: Turn) -> frozenset[str]:
     """Entity types but those that stand in any sentence ("on", 「入れ」, numerals)."""
     return frozenset(e.type for e in turn.entities) - {"direction", "level"}
+
+
+def answers_the_desk(turn: Turn) -> str | None:
+    """An answer to what is asked before the desk is called: whatever it was taken for, unless it plainly is something else."""
+    pending = turn.slots.get("pending")
+    kind = pending.get("kind") if isinstance(pending, Mapping) else None
+    if kind == "handoff_injury":
+        return "handoff"
+    if kind != "handoff_form" or turn.intent == "cancel":
+        return None
+    said = types(turn)
+    if YES.match(turn.text) or NO.match(turn.text) or said & _BOOKING:
+        return "handoff"
+    # 「明日の天気は？」 is another question; 「JALのカードがあります」 and 「福岡まで」 are answers.
+    foreign = turn.intent not in CHATTER | CONTROL | SEARCHING | _GOING | {"handoff"}
+    return None if foreign or turn.intent in ("help", "repeat") else "handoff"
 
 
 # --- rules, most particular first -------------------------------------------------------------------------------------
@@ -434,7 +457,20 @@ def not_caught(turn: Turn) -> str | None:
 
 def a_person_wanted(turn: Turn) -> str | None:
     """ "can I talk to a real person", whatever it was taken for."""
-    return "handoff" if unsure(turn) and turn.first("handoff_topic") == "operator" else None
+    topic = turn.first("handoff_topic")
+    if topic in _BOOKED and turn.intent == "search_place":
+        # 「レンタカーを借りたい」 is no search for the shop.
+        return "handoff" if BOOKING.search(turn.text) else None
+    if not unsure(turn):
+        return None
+    under_way = turn.slots.get("focus") or _kind_under_way(turn)
+    if topic is not None and under_way and BOOKING.search(turn.text) and brief(turn):
+        # 「予約しておいて」 about the place just chosen, or what is being looked for.
+        return "handoff"
+    if topic == "operator" or (topic == "roadside" and bare(turn)):
+        return "handoff"
+    asks_note = isinstance(turn.metadata.get("desk"), Mapping) and LEFT_WORD.search(turn.text)
+    return "handoff" if asks_note else None
 
 
 def a_place_wished(turn: Turn) -> str | None:
@@ -471,13 +507,16 @@ def an_answer_after_all(turn: Turn) -> str | None:
 
 
 RULES: tuple[Callable[[Turn], Reading], ...] = (
-    plain_answer, car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it,
+    answers_the_desk, plain_answer, car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it,
     another_part_of_town, back_to_a_condition, about_a_candidate, one_of_those, that_place, its_values_speak_for_it, asked_after_all, condition_given_up, an_answer_after_all,
     a_person_wanted, a_place_wished, not_caught,
 )  # fmt: skip
 
 _WISHES = frozenset({"genre", "budget", "sort", "drop", *SIMPLE})
 _GOING = frozenset({"navigate_to", "set_destination", "add_waypoint"})
+_BOOKING = frozenset({"time", "people", "nights", "budget", "price", "number"})
+"""values that a booking asks for"""
+_BOOKED = frozenset({"rental_car", "flight"})
 _GUESS = 0.3
 """an intent less probable than this is a guess"""
 _NOTHING = 0.4

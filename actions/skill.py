@@ -110,7 +110,7 @@ class Turn:
             entities=entities,
             language="en" if language == "en" else "ja",
             driver=metadata.get("driver") or tracker.get_slot("driver") or "owner",
-            slots=tracker.slots,
+            slots={**tracker.slots, **_taken_over(metadata)},
             number=sum(1 for event in tracker.events if event.get("event") == "user"),
             metadata=metadata,
             ranking={r["name"]: float(r.get("confidence") or 0.0) for r in message.get("intent_ranking") or ()},
@@ -189,7 +189,7 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
             # The last wall before the driver: whatever broke, a sentence is said and the log has the trace.
             log.exception("%s broke", self.action_name)
             outcome = self._failed(turn, "any", "error")
-        slots: dict[str, Any] = {"pending": None, "failures": 0, **outcome.slots}
+        slots: dict[str, Any] = {"pending": None, "failures": 0, **_taken_over(turn.metadata), **outcome.slots}
         failed = outcome.context == "apology" or skill.counts_as_failure
         if failed and "failures" not in outcome.slots:
             slots["failures"] = int(turn.slots.get("failures") or 0) + 1
@@ -226,6 +226,14 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
             context="apology",
             done=(Done(self.action_name, {"stage": stage, "code": code}, False),),
         )
+
+
+def _taken_over(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What an operator left behind that the dialogue goes on from, in the first turn after: the place the driver took."""
+    desk = metadata.get("desk")
+    if not isinstance(desk, Mapping) or not desk.get("fresh") or not isinstance(desk.get("focus"), Mapping):
+        return {}
+    return {"focus": desk["focus"]}
 
 
 def join(language: Language, *sentences: str) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from agent.composition import System, announce, open_agentplus, open_system
 from agent.conversation import TurnResult
-from agent.events import Acted, Event, Notice, Understood
+from agent.events import Acted, Event, Handoff, Notice, OperatorSaid, Pushed, Relayed, Understood
+from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from backends.model import Language
 
@@ -43,7 +44,15 @@ async def chat(settings: Settings, *, session: str, language: Language | None) -
 
     # highlight off and text as Text: what drivers and places say is never read as markup.
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    async with open_system(settings, lasting=True) as system:
+
+    def note(text: str) -> None:
+        console.print(text, style="dim")
+
+    async with contextlib.AsyncExitStack() as stack:
+        system = await stack.enter_async_context(open_system(settings, lasting=True))
+        desk, page = await stack.enter_async_context(open_own_desk(settings, note))
+        await stack.enter_async_context(open_handoffs(system, desk, state=settings.state / "handoffs-chat.sqlite"))
+        note(f"Owner's Desk: {page}")
         return await Chat(system, console, session, language).run(settings)
 
 
@@ -87,6 +96,10 @@ class Chat:
             self._console.print(f"> {line}", style="dim")
         turn = await self._system.conversation.turn(self._session, line, language=self._language)
         self._last = turn
+        if isinstance(turn.events[-1], Relayed):
+            mark = "→ Owner's Desk" if turn.events[-1].delivered else "→ Owner's Desk …"
+            self._console.print(mark, style="dim")
+            return True
         self._console.print(turn.spoke.text, style="bold cyan")
         if turn.spoke.quick_replies:
             numbered = "  ".join(f"{n} {text}" for n, text in enumerate(turn.spoke.quick_replies, 1))
@@ -149,7 +162,9 @@ class Chat:
         self._console.print(f"  {factor:g}x", style="yellow")
 
     def _unasked(self, event: Event) -> None:
-        if isinstance(event, Notice):
+        if isinstance(event, OperatorSaid):
+            self._console.print(f"{event.author or 'Operator'}: {event.text}", style="bold green")
+        elif isinstance(event, (Notice, Handoff, Pushed)) and event.text:
             self._console.print(event.text, style="bold magenta")
 
 

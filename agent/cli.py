@@ -17,9 +17,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from agent import desk_commands
 from agent import settings as settings_module
 from agent.errors import StartError
-from agent.settings import Settings
+from agent.settings import Settings, check_home
 from backends.model import Language
 
 Handler = Callable[[Settings, argparse.Namespace], int]
@@ -143,6 +144,8 @@ def _parser() -> argparse.ArgumentParser:
     rasa.add_argument("--actions", metavar="URL", help="webhook of the actions server (default: as in endpoints.yml)")
     actions = command("actions", _actions, "the actions as a rasa_sdk server (stock form)")
     actions.add_argument("--port", dest="actions_port", type=int, default=5055)
+    desk = command("desk", lambda s, a: _help(desk), "the Owner's Desk: serve, adduser, addclient, users, erase")
+    desk_commands.add(desk)
     command("version", _version, "versions")
     return parser
 
@@ -227,7 +230,7 @@ def _profile_arguments(parser: argparse.ArgumentParser) -> None:
 def _profile(name: str, settings: Settings, arguments: argparse.Namespace) -> int:
     from agent import profile_commands
 
-    _check_home(settings)
+    check_home(settings)
     out = _lines_out()
     if name == "list":
         return profile_commands.list_profiles(settings, out)
@@ -318,7 +321,7 @@ def _prepare(settings: Settings) -> None:
     from agent.composition import ensure_map, map_is_ready
     from agent.training import model_path, train
 
-    _check_home(settings)
+    check_home(settings)
     if not map_is_ready(settings):
         print("Building the map of the demo region, Tokyo to Hakone (about half a minute).", file=sys.stderr)
         seconds = _with_progress(lambda progress: ensure_map(settings, progress))
@@ -337,23 +340,6 @@ def _prepare_speech(settings: Settings) -> None:
     _with_progress(lambda progress: ensure_models(settings, progress, told.append))
     for line in told:
         print(line, file=sys.stderr)
-
-
-def _check_home(settings: Settings) -> None:
-    """Makes the data folder's parts that everything writes to. Raises `StartError` where that is not allowed."""
-    for folder in (settings.home, settings.state, settings.home / "logs"):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            reason = error.strerror
-        else:
-            if os.access(folder, os.W_OK | os.X_OK):
-                continue
-            reason = "no permission"
-        raise StartError(
-            f"The data folder {settings.home} cannot be written ({folder.name}: {reason}). "
-            "Give the right to, or name another one in CONCIERGE_HOME."
-        )
 
 
 def _with_progress(work: Callable[[Callable[[str, float], None]], Any]) -> Any:
@@ -474,7 +460,7 @@ def _input(path: Path | None) -> Any:
 def _train(settings: Settings, arguments: argparse.Namespace) -> int:
     from agent.training import train
 
-    _check_home(settings)
+    check_home(settings)
     path, seconds = _with_progress(lambda progress: train(settings, progress, force=arguments.force))
     print(f"Trained in {seconds:.0f} s: {path}" if seconds else f"Already trained for the present nlu_data: {path}")
     return 0
@@ -507,7 +493,7 @@ def _models_list(settings: Settings, _: argparse.Namespace) -> int:
 def _models_install(settings: Settings, arguments: argparse.Namespace) -> int:
     from agent.speech_models import install_models
 
-    _check_home(settings)
+    check_home(settings)
     told: list[str] = []
     code: int = _with_progress(
         lambda progress: install_models(
@@ -561,7 +547,7 @@ def _wakeword(settings: Settings, arguments: argparse.Namespace) -> int:
         print(phrases.say(spoken, finding.sentence, **finding.values))
     if any(finding.refused for finding in found):
         return 1
-    _check_home(settings)
+    check_home(settings)
     store.put(driver, phrase)
     print(phrases.say(spoken, "wakeword.set", phrase=phrase))
     return 0
@@ -679,7 +665,7 @@ def _maps_build(settings: Settings, arguments: argparse.Namespace) -> int:
 
     from backends.maps import MapError, build_map, choose
 
-    _check_home(settings)
+    check_home(settings)
     file: Path = arguments.file
     name = arguments.name or re.sub(r"[^a-z0-9_-]+", "-", file.name.lower().removesuffix(".pbf").removesuffix(".osm"))
     try:
@@ -716,7 +702,7 @@ def _maps_demo(settings: Settings, _: argparse.Namespace) -> int:
     from agent.composition import build_demo
     from backends.maps import MapError
 
-    _check_home(settings)
+    check_home(settings)
     try:
         _with_progress(lambda progress: build_demo(settings, progress))
     except MapError as error:

@@ -2,7 +2,8 @@
 
 In this order: clean the words; look for distress (answered at once, without the dialogue model); wait for the session's
 earlier turn; ask the dialogue model within the turn's deadline; say what it answers, or a sentence that says why not. A turn
-always ends with exactly one `Spoke` event. The line belongs to the agent.
+always ends with exactly one `Spoke` event, or, while an operator holds the line (agent/handoff.py), with one `Relayed`: then
+the agent is mute, and only the safety lane and words about the line itself are answered here.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ import time
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from agent.dialogue import Dialogue, DialogueReply, Understanding
 from agent.errors import AgentError, DialogueTimeout
-from agent.events import Acted, Event, EventStream, Failed, Heard, Notice, Spoke, Understood
+from agent.events import Acted, Event, EventStream, Failed, Heard, Notice, Relayed, Spoke, Understood
+from agent.handoff import Handoffs
+from agent.handoff_state import Command, Owner
+from agent.packet import Request
 from agent.safety import Distress, Safety
+from backends.errors import BackendError
 from backends.model import Language
 
 log = logging.getLogger(__name__)
@@ -33,7 +38,8 @@ MAX_SESSIONS = 1_000
 MAX_WAITING = 8
 """messages of one session that may wait"""
 
-Owner = Literal["agent", "operator"]
+REQUEST = "handoff_request"
+"""what an action reports that wants the conversation handed over"""
 Line = Literal["ok", "no_contract", "no_connection"]
 
 
@@ -69,13 +75,16 @@ class TurnResult:
     """A finished turn."""
 
     events: tuple[Event, ...]
-    """in order; the last is the `Spoke`"""
+    """in order; the last is the `Spoke`, or the `Relayed` of a turn that went to an operator"""
     slots: Mapping[str, Any]
     """dialogue slots after the turn; {} when the dialogue model was not asked"""
 
     @property
     def spoke(self) -> Spoke:
+        """What the agent says; of a turn that went to an operator nothing (a `Spoke` without text, which is no event)."""
         last = self.events[-1]
+        if isinstance(last, Relayed):
+            return Spoke(last.session, last.turn, "", "ja", "none")
         assert isinstance(last, Spoke)
         return last
 
@@ -96,8 +105,9 @@ class _Session:
     turns: int = 0
     failures: int = 0
     """turns in a row that did not work out"""
+    desk_known: str = ""
+    """the handoff whose outcome the dialogue has been told"""
     waiting: int = 0
-    owner: Owner = "agent"
     speaking_until: datetime | None = None
     """by the car's clock, about"""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -120,9 +130,11 @@ class Conversation:
         driver: str = "owner",
         desk_phone: str = "0800-300-0365",
         line: Callable[[], Line] = lambda: "ok",
+        handoffs: Handoffs | None = None,
     ) -> None:
         """`language` None: by the script of each message. `clock` is the car's. `line` says whether the centre can be
-        reached and may be used. `answers`, once set, is asked first whether words answer a notice."""
+        reached and may be used. `handoffs` None: there is no desk; its number is said instead. `answers`, once
+        set, is asked first whether words answer a notice."""
         self.answers: NoticeAnswers | None = None
         self.stream = stream or EventStream()
         self._dialogue = dialogue
@@ -135,6 +147,7 @@ class Conversation:
         self._driver = driver
         self._desk_phone = desk_phone
         self._line = line
+        self.handoffs = handoffs
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
     async def turn(
@@ -149,6 +162,7 @@ class Conversation:
         """One user message; never raises for what a driver can cause, and ends by the deadline."""
         turn = _Turn(self, session, self._session(session), time.perf_counter())
         words = clean(text)
+        turn.driver = driver
         turn.language = language or self._language or detect(words, turn.state.language)
         turn.state.language = turn.language
         turn.mark("cleaning")
@@ -157,6 +171,10 @@ class Conversation:
         turn.mark("safety")
         if distress is not None:
             return self._helpnet(turn, distress)
+        if self.handoffs is not None and (command := self.handoffs.command(session, words)) is not None:
+            return await self._about_the_line(turn, self.handoffs, command)
+        if self.owner(session) == "operator":
+            return await turn.relay()
         if problem := _problem(words):
             return turn.apologise(f"conversation.{problem}", "cleaning", problem, limit=MAX_CHARACTERS)
         line = self._line()
@@ -166,7 +184,16 @@ class Conversation:
             return answered
         if turn.state.waiting >= MAX_WAITING:
             return turn.apologise("conversation.busy", "conversation", "busy")
-        return await self._ask(turn, words, {"driver": driver or self._driver, **(metadata or {})}, line)
+        told: dict[str, Any] = {"driver": driver or self._driver, **(metadata or {})}
+        if self.handoffs is not None and (known := self.handoffs.known(session)) is not None:
+            # In the first turn after it the dialogue takes over what the operator left behind.
+            told.setdefault("desk", {**known, "fresh": turn.state.desk_known != known["id"]})
+            turn.state.desk_known = known["id"]
+        return await self._ask(turn, words, told, line)
+
+    def owner(self, session: str) -> Owner:
+        """Who holds the line: the agent or an operator."""
+        return self.handoffs.owner(session) if self.handoffs is not None else "agent"
 
     async def parse(self, text: str, language: Language, context: str | None = None) -> Understanding:
         """The meaning of a message alone, safety lane included. Raises `AgentError`."""
@@ -177,15 +204,19 @@ class Conversation:
     async def reset(self, session: str) -> None:
         """Forgets a conversation. Raises `AgentError`."""
         await self._dialogue.reset(session)
+        if self.handoffs is not None:
+            self.handoffs.cancel(session)
         self._sessions.pop(session, None)
 
     async def notice(self, session: str, kind: str, key: str, *, data: Mapping[str, str] | None = None) -> Notice:
-        """Says something unasked in a session: sentence `key` filled from `data`."""
+        """Says something unasked in a session: sentence `key` filled from `data`. While an operator holds the line it is not
+        said: the head unit shows it."""
         language = self._session(session).language or self._language or "ja"
         text = self._sentences.say(language, key, turn=0, **(data or {}))
         self._speaks(self._session(session), text)
         event = Notice(session, kind, text, language, self._clock(), data or {})
-        self.stream.emit(event)
+        if self.owner(session) == "agent":
+            self.stream.emit(event)
         return event
 
     async def _answered(self, turn: _Turn, words: str) -> TurnResult | None:
@@ -241,7 +272,44 @@ class Conversation:
         # Neither the dialogue model nor its state is touched: whatever was going on can be gone on with.
         turn.emit(Understood(turn.session, turn.number, "emergency", "safety", 1.0, ()))
         turn.emit(Acted(turn.session, turn.number, "helpnet_advice", {"kind": distress.kind}, True))
-        return turn.speak(self.say(turn.language, f"safety.{distress.kind}"), "gives_info")
+        return turn.speak(self.say(turn.language, f"safety.{distress.kind}"), "gives_info", safety=True)
+
+    async def _about_the_line(self, turn: _Turn, handoffs: Handoffs, command: Command) -> TurnResult:
+        """The driver wants the agent back, or answers what the operator sent."""
+        if command in ("back", "cancel"):
+            return turn.speak(handoffs.cancel(turn.session, quiet=True), "done")
+        await handoffs.answer_push(turn.session, command == "accept")
+        return await turn.relay()
+
+    async def _hand_over(self, turn: _Turn, words: str, reply: DialogueReply) -> DialogueReply:
+        """The reply of an action that wants a person, with what came of it: an operator is called, or the number is said."""
+        actions = list(reply.payload.get("actions") or ())
+        wanted = next((a for a in actions if a["name"] == REQUEST and a.get("ok", True)), None)
+        if wanted is None or self.handoffs is None:
+            return reply
+        if self.handoffs.unwanted(words):
+            # 「オペレーターはもういい」 names one as well; nobody is called for it.
+            actions.remove(wanted)
+            payload = {**reply.payload, "actions": actions, "cards": (), "context": "done"}
+            return replace(reply, texts=(self.say(turn.language, "answer.all_right"),), payload=payload)
+        arguments = wanted.get("arguments") or {}
+        text, ok, context = await self._call(turn, reply.slots, Request.of(arguments))
+        actions[actions.index(wanted)] = {**wanted, "ok": ok}
+        payload = {**reply.payload, "actions": actions, "context": context}
+        return replace(reply, texts=text, payload=payload)
+
+    async def _call(self, turn: _Turn, slots: Mapping[str, Any], request: Request) -> tuple[tuple[str, ...], bool, str]:
+        """Calls an operator: (what is said, whether one was called, context)."""
+        assert self.handoffs is not None
+        try:
+            new = await self.handoffs.request(
+                turn.session, turn.language, slots, request, driver=turn.driver or self._driver
+            )
+        except BackendError as error:
+            log.warning("the desk does not take the handoff: %s", error.code)
+            sorry = self.say(turn.language, "desk.unreachable", phone=self._desk_phone)
+            return (sorry,), False, "gives_info"
+        return (self.say(turn.language, "desk.requested" if new else "desk.waiting"),), True, "done"
 
     async def _ask(self, turn: _Turn, words: str, metadata: Mapping[str, Any], line: Line) -> TurnResult:
         state = turn.state
@@ -254,12 +322,16 @@ class Conversation:
             done, _ = await asyncio.wait({asking}, timeout=max(0.05, remaining))
             if not done:
                 raise DialogueTimeout("no answer in time")
-            return self._answer(turn, asking.result(), line)
+            return self._answer(turn, await self._hand_over(turn, words, asking.result()), line)
         except (asyncio.TimeoutError, DialogueTimeout):
             log.warning("no answer within the turn's deadline of %.1f s", self._deadline_s)
+            if (called := await self._without_dialogue(turn, words)) is not None:
+                return called
             return turn.apologise("conversation.timeout", "dialogue", "timeout")
         except AgentError as error:
             log.warning("dialogue: %s: %s", error.code, error)
+            if (called := await self._without_dialogue(turn, words)) is not None:
+                return called
             return turn.apologise("conversation.dialogue_unavailable", "dialogue", error.code)
         except Exception:
             # Whatever broke, a sentence is said and the log has the trace.
@@ -268,6 +340,14 @@ class Conversation:
         finally:
             asking.cancel()
             state.waiting -= 1
+
+    async def _without_dialogue(self, turn: _Turn, words: str) -> TurnResult | None:
+        """A person can be had although the dialogue model cannot be asked."""
+        if self.handoffs is None or not self.handoffs.wants_person(words):
+            return None
+        texts, ok, context = await self._call(turn, {}, Request("operator", {}))
+        turn.emit(Acted(turn.session, turn.number, REQUEST, {"topic": "operator"}, ok))
+        return turn.speak(_joined(texts, turn.language), context)
 
     async def _in_order(self, turn: _Turn, words: str, metadata: Mapping[str, Any]) -> DialogueReply:
         async with turn.state.lock:
@@ -327,6 +407,7 @@ class _Turn:
         self.number = state.turns
         self.language: Language = state.language or "ja"
         self.started = started
+        self.driver: str | None = None
         self.slots: Mapping[str, Any] = {}
         self._events: list[Event] = []
         self._timings: dict[str, float] = {}
@@ -363,8 +444,12 @@ class _Turn:
         quick_replies: tuple[str, ...] = (),
         cards: tuple[Mapping[str, Any], ...] = (),
         failed: bool = False,
+        safety: bool = False,
     ) -> TurnResult:
-        """Ends the turn. The second failure in a row offers a person."""
+        """Ends the turn. The second failure in a row offers a person. An operator who got the line meanwhile is not spoken
+        into (but for `safety`)."""
+        if not safety and self.conversation.owner(self.session) == "operator":
+            return self._relayed(False)
         self.state.failures = self.state.failures + 1 if failed else 0
         if self.state.failures >= 2:
             offer = self.conversation.say(self.language, "conversation.offer_desk", phone=self.conversation._desk_phone)
@@ -377,6 +462,18 @@ class _Turn:
         self.emit(
             Spoke(self.session, self.number, text, self.language, context, quick_replies, cards, self._timings, total)
         )
+        return TurnResult(tuple(self._events), self.slots)
+
+    async def relay(self) -> TurnResult:
+        """Ends the turn: the operator has what was said, or gets it as soon as the desk can be reached."""
+        handoffs = self.conversation.handoffs
+        assert handoffs is not None
+        return self._relayed(await handoffs.delivered(self.session))
+
+    def _relayed(self, delivered: bool) -> TurnResult:
+        handoffs = self.conversation.handoffs
+        assert handoffs is not None
+        self.emit(Relayed(self.session, self.number, handoffs.handoff_of(self.session), delivered))
         return TurnResult(tuple(self._events), self.slots)
 
 

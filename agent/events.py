@@ -103,6 +103,70 @@ class Failed:
     permanent: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """What the driver said went to the operator, who holds the line; the agent stays mute. Closes the turn."""
+
+    type: ClassVar[str] = "relayed"
+    session: str
+    turn: int
+    handoff: str
+    delivered: bool
+    """whether the desk has it; False: it follows when the connection is back"""
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """Where a handoff stands; `text` is what the car says about it (empty: nothing is to be said)."""
+
+    type: ClassVar[str] = "handoff"
+    session: str
+    id: str
+    state: str
+    """a state of the desk (docs/desk.md), or what happened within one: line_lost, line_back, operator_lost, operator_back,
+    operator_changed, hold, unhold, waiting"""
+    owner: str
+    """who holds the line from here on: agent or operator"""
+    text: str
+    language: Language
+    at: datetime
+    operator: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSaid:
+    """The operator's words, for the driver to hear."""
+
+    type: ClassVar[str] = "operator"
+    session: str
+    handoff: str
+    id: str
+    text: str
+    language: Language
+    author: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """Something the operator sent to the car, or what became of it."""
+
+    type: ClassVar[str] = "push"
+    session: str
+    handoff: str
+    id: str
+    kind: str
+    """destination, place, phone, notice"""
+    data: Mapping[str, Any]
+    state: str
+    """sent, accepted, refused, failed, lapsed"""
+    text: str
+    """what the car says about it"""
+    language: Language
+    at: datetime
+
+
 # ── the voice loop; `time` is seconds of sound since it started ─────────────────────────────────────────────────────
 
 
@@ -248,9 +312,11 @@ class SoundLost:
 VoiceEvent: TypeAlias = (
     Woke | VoiceState | Partial | Recognised | Speaking | Held | Resumed | Interrupted | Prompted | Latency | SoundLost
 )
-Event: TypeAlias = Heard | Understood | Acted | Spoke | Notice | Failed | VoiceEvent
+Event: TypeAlias = (
+    Heard | Understood | Acted | Spoke | Notice | Failed | Relayed | Handoff | OperatorSaid | Pushed | VoiceEvent
+)
 PERSONAL = frozenset(
-    {"text", "entities", "arguments", "cards", "quick_replies", "data", "heard", "unheard", "alternatives"}
+    {"text", "entities", "arguments", "cards", "quick_replies", "data", "heard", "unheard", "alternatives", "note"}
 )
 """fields that hold what people said or were told; left out of the log unless it is switched on"""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
-from agent.errors import SettingsError
+from agent.errors import SettingsError, StartError
 
 Profile = Literal["e5", "sparse"]
 LanguageChoice = Literal["auto", "ja", "en"]
@@ -61,6 +61,15 @@ class Settings:
     quiet_hours: Annotated[str, "when only accidents and closures are told, like `22:00-06:00`"] = ""
     keep_positions_days: Annotated[int, "days the course of a drive is kept, 0 to 3650; its ends and times stay"] = 90
     desk_phone: Annotated[str, "telephone number of the Owner's Desk"] = "0800-300-0365"
+    desk_port: Annotated[int, "port of the Owner's Desk on loopback, 0 for a free one"] = 8766
+    desk_url: Annotated[str, "address of an Owner's Desk that runs elsewhere; empty: `concierge` starts its own"] = ""
+    desk_client: Annotated[str, "key this car signs with at the Owner's Desk"] = "car"
+    desk_secret: Annotated[str, "secret of that key; empty: the data folder's own, made at first use"] = ""
+    desk_database: Annotated[
+        str, "SQLAlchemy URL of the Owner's Desk (SQLite or PostgreSQL); empty: a file of the data folder"
+    ] = ""
+    desk_answer_s: Annotated[float, "seconds until a call nobody at the Owner's Desk answers is given up"] = 90.0
+    desk_retention_days: Annotated[int, "days the Owner's Desk keeps what was said"] = 90
 
     models_folder: Annotated[
         str, "folder asked first for speech models: unpacked, as archives or as wheels (empty: none)"
@@ -107,6 +116,10 @@ class Settings:
         check("notice_classes", classes <= set(NOTICE_CLASSES), f"some of {', '.join(NOTICE_CLASSES)}")
         check("quiet_hours", re.fullmatch(_QUIET, self.quiet_hours) is not None, "empty or like 22:00-06:00")
         check("keep_positions_days", 0 <= self.keep_positions_days <= 3650, "0 to 3650")
+        check("desk_port", 0 <= self.desk_port <= 65535, "0 to 65535")
+        check("desk_url", not self.desk_url or self.desk_url.startswith(("http://", "https://")), "an http address")
+        check("desk_answer_s", 5 <= self.desk_answer_s <= 3600, "5 to 3600")
+        check("desk_retention_days", 1 <= self.desk_retention_days <= 3650, "1 to 3650")
         if not self.loopback and not self.token:
             raise SettingsError(f"Setting host is {self.host!r}, which others can reach: set token as well.")
 
@@ -230,3 +243,20 @@ def _parse(name: str, text: str, wanted: type) -> Any:
 
 def _name(wanted: type) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "text"}[wanted]
+
+
+def check_home(settings: Settings) -> None:
+    """Makes the data folder's parts that everything writes to. Raises `StartError` where that is not allowed."""
+    for folder in (settings.home, settings.state, settings.home / "logs"):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            reason = error.strerror
+        else:
+            if os.access(folder, os.W_OK | os.X_OK):
+                continue
+            reason = "no permission"
+        raise StartError(
+            f"The data folder {settings.home} cannot be written ({folder.name}: {reason}). "
+            "Give the right to, or name another one in CONCIERGE_HOME."
+        )

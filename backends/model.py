@@ -409,3 +409,47 @@ class SavedPlace:
     at: datetime | None = None
     """when it was last set as destination"""
     extra: Mapping[str, str] = field(default_factory=dict)
+
+
+HandoffState = Literal[
+    "requested", "queued", "accepted", "active", "returned", "declined", "no_answer", "dropped", "cancelled"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskReceipt:
+    """The desk keeps a handoff."""
+
+    id: str
+    state: HandoffState
+    seq: int
+    """number of the desk's last event about it; events after it follow by `Desk.events`"""
+    position: int
+    """place in the queue, from 1; 0 when no longer queued"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeskEvent:
+    """Something that happened at the desk."""
+
+    seq: int
+    """rises with every event; 0 for the sign of life that comes when nothing else does"""
+    handoff: str
+    type: str
+    """state, message, push, hold, operator, alive"""
+    data: Mapping[str, object]
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeskLine:
+    """Something said while a handoff is open; `id` makes its delivery idempotent."""
+
+    id: str
+    speaker: Literal["driver", "agent", "line"]
+    text: str
+    language: Language
+    at: datetime
+    confidence: float | None = None
+    urgent: bool = False
+    """distress was told in it"""

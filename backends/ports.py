@@ -1,7 +1,7 @@
 """The ports of the ground floor: what the middle floor may ask of the world.
 
 Each port has its adapters in a file of its own (places.py, routes.py, vehicle.py, weather.py, news.py, traffic.py,
-gazetteer.py, memory.py). Every coroutine here ends by the adapter's own deadline, with a value or a `BackendError`.
+gazetteer.py, memory.py, desk.py). Every coroutine here ends by the adapter's own deadline, with a value or a `BackendError`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from datetime import datetime
 from typing import Protocol
 
 from backends.model import (
+    DeskEvent,
+    DeskLine,
+    DeskReceipt,
     Forecast,
     Headline,
     Language,
@@ -150,3 +153,27 @@ class Memory(Protocol):
 
     async def forget(self, driver: str, label: str | None = None) -> int:
         """Erases one label or everything; returns how many rows went."""
+
+
+class Desk(Protocol):
+    """The Owner's Desk as the car sees it. Every call may be repeated: ids make it count once."""
+
+    async def submit(self, packet: Mapping[str, object]) -> DeskReceipt:
+        """Hands a sealed packet over. Raises `Rejected` when the desk does not take it."""
+
+    async def take_line(self, handoff: str) -> DeskReceipt:
+        """The car has given the line to the operator who accepted."""
+
+    async def say(self, handoff: str, line: DeskLine) -> None:
+        """One line of the driver (or of the agent, while nobody has accepted yet)."""
+
+    async def end(self, handoff: str, outcome: str, reason: str) -> DeskReceipt:
+        """The car ends it: `cancelled` (by the driver) or `dropped` (connection lost for too long). What is ended stays
+        ended: the receipt says how."""
+
+    async def answer_push(self, handoff: str, push: str, state: str, detail: str = "") -> None:
+        """What became of something pushed to the car: accepted, refused or failed."""
+
+    def events(self, handoff: str, after: int) -> AsyncIterator[DeskEvent]:
+        """What happens at the desk, from the event after `after` on, with a sign of life every few seconds. Ends with a
+        `BackendError` when the connection does."""

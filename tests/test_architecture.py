@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "simulator": {"backends"},
     "agent": {"backends", "audio"},
 }
-COMPOSITION = {"agent/cli.py", "agent/composition.py"}
+COMPOSITION = {"agent/cli.py", "agent/composition.py", "agent/handoff_composition.py"}
 """the composition root: may import every room"""
 WORKER = {"agent/dialogue.py", "agent/dialogue_worker.py", "agent/rasa_shortcuts.py"}
 """the dialogue worker: registers the actions, knows Rasa and rasa_sdk"""
@@ -64,3 +64,9 @@ def test_actions_is_flat() -> None:
 def test_top_level_names() -> None:
     for name in ("pyproject.toml", "README.md", "agent", "nlu_data", "actions", "audio", "tests"):
         assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "agent" / "desk").rglob("*.py")), ids=lambda p: p.name)
+def test_the_desk_shares_nothing_with_the_conversation(path: Path) -> None:
+    own = {m for m in modules(path) if m.startswith("agent") and not m.startswith("agent.desk")}
+    assert own <= {"agent.errors", "agent.settings"}, path

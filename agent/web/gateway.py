@@ -41,6 +41,7 @@ from agent.composition import (
 from agent.dialogue import RemoteDialogue
 from agent.errors import AgentError, PortInUse
 from agent.events import PERSONAL, Event, Notice, to_json
+from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
 from agent.web.voice_stream import OpenVoice, VoiceStream, VoiceStreams
@@ -73,6 +74,8 @@ class Gateway:
         self._sockets: set[web.WebSocketResponse] = set()
         self._voices = VoiceStreams(system, open_voice)
         self.port = system.settings.port
+        self.desk_page = ""
+        """address of the operators' page; empty without a desk"""
 
     def sessions(self) -> list[str]:
         return list(self._sessions)
@@ -151,6 +154,9 @@ class Gateway:
         await ws.prepare(request)
         self._sockets.add(ws)
         self._sessions[session] += 1
+        handoffs = self.system.conversation.handoffs
+        if handoffs is not None and self._sessions[session] == 1:
+            handoffs.away(session, False)
         try:
             await _Connection(self.system, ws, session, self._voices).run()
         finally:
@@ -158,6 +164,8 @@ class Gateway:
             self._sessions[session] -= 1
             if not self._sessions[session]:
                 del self._sessions[session]
+                if handoffs is not None:
+                    handoffs.away(session, True)
         return ws
 
 
@@ -172,7 +180,11 @@ class _Connection:
         self._switching = asyncio.Lock()
 
     async def run(self) -> None:
-        await self._send({"type": "welcome", "protocol": PROTOCOL, "session": self._session})
+        conversation = self._system.conversation
+        welcome = {"type": "welcome", "protocol": PROTOCOL, "session": self._session}
+        await self._send({**welcome, "owner": conversation.owner(self._session)})
+        if conversation.handoffs is not None and (shown := conversation.handoffs.shown(self._session)):
+            await self._send({"type": "handoff_so_far", "events": [to_json(event) for event in shown]})
         with self._system.stream.listen(self._session) as events:
 
             async def forward() -> None:
@@ -218,6 +230,10 @@ class _Connection:
             self._voice.press(str(message.get("source")))
         elif kind == "release":
             self._voice.release()
+        elif kind == "line" and message.get("do") == "back":
+            self._touch(None)
+        elif kind == "push" and isinstance(message.get("id"), str) and isinstance(message.get("accept"), bool):
+            self._touch((message["id"], message["accept"]))
         elif kind == "reset":
             try:
                 await self._system.conversation.reset(self._session)
@@ -238,6 +254,18 @@ class _Connection:
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+
+    def _touch(self, push: tuple[str, bool] | None) -> None:
+        """A button about the line: back to the agent, or the answer to something the operator sent."""
+        handoffs = self._system.conversation.handoffs
+        if handoffs is None:
+            return
+        if push is None:
+            handoffs.cancel(self._session)
+            return
+        task = asyncio.create_task(handoffs.answer_push(self._session, push[1], push[0]))
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
 
@@ -320,7 +348,10 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         stack.push_async_callback(dialogue.close)
         system = join(settings, simulation, dialogue, phrases, safety)
         system.stream.add_sink(_event_log(settings))
+        desk, desk_page = await stack.enter_async_context(open_own_desk(settings, lambda text: log.warning("%s", text)))
+        await stack.enter_async_context(open_handoffs(system, desk, state=settings.state / "handoffs.sqlite"))
         gateway = Gateway(system, workers)
+        gateway.desk_page = desk_page
         runner = web.AppRunner(gateway.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -364,6 +395,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, serving: asyncio.Event
         host = settings.host if settings.host not in ("0.0.0.0", "::") else socket.gethostname()
         token = f"?token={settings.token}" if settings.token else ""
         print(f"The concierge listens: http://{host}:{gateway.port}/{token}  (Ctrl-C ends it)", flush=True)
+        print(f"The Owner's Desk: {gateway.desk_page}  (operators: concierge desk adduser NAME)", flush=True)
         await stop.wait()
 
 

@@ -28,7 +28,6 @@ from actions.answers import (
     ScheduleAction,
     ThanksAction,
 )
-from actions.handoff import TOPICS, HandoffAction
 from actions.search import ChooseAction, NarrowAction, SearchAction
 from actions.skill import Done, Skill
 from tests.fakes_world import RESPONSES, Talk, phrases
@@ -168,15 +167,7 @@ async def test_short_answers(skill: type[Skill], ja: str, en: str) -> None:
     assert (await Talk(language="en").say(skill, "…", "…")).text == en
 
 
-@pytest.mark.parametrize("topic", sorted(TOPICS))
-@pytest.mark.parametrize("language", ["ja", "en"])
-async def test_the_desk_is_offered_with_its_number_for_what_people_do(topic: str, language: Any) -> None:
-    reply = await Talk(language=language).say(HandoffAction, "…", "handoff", handoff_topic=topic)
-    assert "0800-300-0365" in reply.text
-    assert reply.done == (Done("handoff_offer", {"topic": topic, "phone": "0800-300-0365"}),)
-
-
-async def test_two_failures_running_offer_the_desk_and_yes_gives_the_number() -> None:
+async def test_two_failures_running_offer_the_desk_and_yes_calls_it() -> None:
     talk = Talk()
     skill = FallbackAction(talk.world, phrases())
     slots: dict[str, Any] = {}
@@ -188,11 +179,12 @@ async def test_two_failures_running_offer_the_desk_and_yes_gives_the_number() ->
             slots[event["name"]] = event["value"]
         replies.append(dispatcher.messages[0]["text"])
     assert "オーナーズデスク" not in replies[0]
-    assert replies[1].endswith("オーナーズデスクのオペレーターにおつなぎする番号をご案内しましょうか。")
+    assert replies[1].endswith("オーナーズデスクのオペレーターにおつなぎしましょうか。")
     assert (slots["failures"], slots["pending"]) == (2, {"kind": "handoff"})
     talk.slots = slots
     reply = await talk.say(AffirmAction, "はい", "affirm")
     assert reply.text == "オーナーズデスクのオペレーターが24時間承ります。番号は0800-300-0365です。"
+    assert [(d.name, d.arguments["offered"]) for d in reply.done] == [("handoff_request", True)]
 
 
 # --- data and code ----------------------------------------------------------------------------------------------------

@@ -18,5 +18,7 @@ const connection = new Connection(token, {
 view.onSay = (text) => connection.send({ type: "say", text });
 view.onLanguage = (language) => connection.send({ type: "language", language });
 view.onDrive = (factor) => connection.send({ type: "drive", factor });
+view.onBack = () => connection.send({ type: "line", do: "back" });
+view.onPush = (id, accept) => connection.send({ type: "push", id, accept });
 setInterval(() => connection.send({ type: "car" }), 2000);
 connection.open();

@@ -7,6 +7,9 @@ export class View {
   onSay = () => false;
   onLanguage = () => {};
   onDrive = () => {};
+  onBack = () => {};
+  onPush = () => {};
+  #seen = new Set();
 
   constructor(page) {
     this.page = page;
@@ -23,6 +26,7 @@ export class View {
       const text = this.at("text").value;
       if (text.trim() && this.say(text)) this.at("text").value = "";
     });
+    this.at("back").addEventListener("click", () => this.onBack());
     this.label();
   }
 
@@ -37,7 +41,7 @@ export class View {
 
   label() {
     this.page.documentElement.lang = this.words.lang;
-    for (const [id, key] of [["talk-title", "talk"], ["events-title", "events"], ["send", "send"], ["drive-label", "drive"], ["language-label", "language"]]) {
+    for (const [id, key] of [["talk-title", "talk"], ["events-title", "events"], ["send", "send"], ["drive-label", "drive"], ["language-label", "language"], ["back", "back"]]) {
       this.at(id).textContent = this.words[key];
     }
     this.at("text").placeholder = this.words.placeholder;
@@ -64,9 +68,62 @@ export class View {
       },
       notice: () => this.line("agent notice", message.text, message.language),
       car: () => this.car(message),
+      welcome: () => this.owner(message.owner),
+      handoff_so_far: () => this.soFar(message.events),
+      handoff: () => this.handoff(message),
+      operator: () => this.operator(message),
+      push: () => this.pushed(message),
     }[message.type];
     show?.();
-    if (message.type !== "car" && message.type !== "welcome") this.event(message);
+    if (!["car", "welcome", "handoff_so_far"].includes(message.type)) this.event(message);
+  }
+
+  // The line belongs to the operator: the agent is mute, and a button leads back to it.
+  owner(owner) {
+    const operator = owner === "operator";
+    this.page.body.classList.toggle("operator", operator);
+    this.at("back").hidden = !operator;
+  }
+
+  // After a lost connection: what was said meanwhile; what is shown already is left out.
+  soFar(events) {
+    const fresh = this.at("talk").childElementCount === 0;
+    for (const event of events) {
+      if (this.#seen.has(this.key(event))) continue;
+      if (["heard", "spoke"].includes(event.type) && !fresh) continue;
+      this.show(event);
+    }
+  }
+
+  key(event) {
+    return `${event.type}:${event.id ?? event.turn}:${event.state ?? ""}:${event.at ?? ""}`;
+  }
+
+  handoff(event) {
+    this.#seen.add(this.key(event));
+    this.owner(event.owner);
+    if (event.text) this.line("line", event.text, event.language);
+    if (event.state !== "accepted" && event.owner === "agent") this.at("pushes").replaceChildren();
+  }
+
+  operator(event) {
+    this.#seen.add(this.key(event));
+    this.line("person", `${event.author ? `${event.author}: ` : ""}${event.text}`, event.language);
+  }
+
+  pushed(event) {
+    this.#seen.add(this.key(event));
+    if (event.text) this.line("line", event.text, event.language);
+    this.at("pushes").replaceChildren();
+    if (event.state !== "sent") return;
+    const button = (text, accept) => {
+      const made = this.page.createElement("button");
+      made.type = "button";
+      made.textContent = text;
+      made.addEventListener("click", () => this.onPush(event.id, accept));
+      return made;
+    };
+    this.at("pushes").append(button(this.words.accept, true), button(this.words.refuse, false));
   }
 
   line(kind, text, language) {
@@ -116,6 +173,9 @@ export class View {
       error: () => `${message.stage}: ${message.code}`,
       refused: () => message.reason,
       notice: () => message.kind,
+      relayed: () => (message.delivered ? "✓" : "…"),
+      handoff: () => `${message.state} · ${message.owner}`,
+      push: () => `${message.kind} ${message.state}`,
     };
     return summaries[message.type]?.() ?? "";
   }
