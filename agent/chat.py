@@ -8,10 +8,10 @@ import sys
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from agent.composition import System, announce, open_agentplus, open_system
+from agent.composition import System, announce, open_agentplus
 from agent.conversation import TurnResult
 from agent.events import Acted, Event, Handoff, Notice, OperatorSaid, Pushed, Relayed, Understood
-from agent.handoff_composition import open_handoffs, open_own_desk
+from agent.handoff_composition import open_system_with_desk
 from agent.settings import Settings
 from backends.model import Language
 
@@ -48,11 +48,7 @@ async def chat(settings: Settings, *, session: str, language: Language | None) -
     def note(text: str) -> None:
         console.print(text, style="dim")
 
-    async with contextlib.AsyncExitStack() as stack:
-        system = await stack.enter_async_context(open_system(settings, lasting=True))
-        desk, page = await stack.enter_async_context(open_own_desk(settings, note))
-        await stack.enter_async_context(open_handoffs(system, desk, state=settings.state / "handoffs-chat.sqlite"))
-        note(f"Owner's Desk: {page}")
+    async with open_system_with_desk(settings, settings.state / "handoffs-chat.sqlite", note) as system:
         return await Chat(system, console, session, language).run(settings)
 
 

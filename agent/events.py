@@ -315,6 +315,15 @@ VoiceEvent: TypeAlias = (
 Event: TypeAlias = (
     Heard | Understood | Acted | Spoke | Notice | Failed | Relayed | Handoff | OperatorSaid | Pushed | VoiceEvent
 )
+
+
+def said_unasked(event: Event) -> tuple[str, Language] | None:
+    """What a voice has to say for an event that answers nobody: a notice, the desk's words and what it sent; None: nothing."""
+    if isinstance(event, Notice | Handoff | OperatorSaid | Pushed) and event.text.strip():
+        return event.text, event.language
+    return None
+
+
 PERSONAL = frozenset(
     {"text", "entities", "arguments", "cards", "quick_replies", "data", "heard", "unheard", "alternatives", "note"}
 )

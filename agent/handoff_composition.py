@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.car_hands import CarHands
-from agent.composition import NLU_DATA, Simulation, System, reported_state
+from agent.composition import NLU_DATA, Simulation, System, open_system, reported_state
 from agent.errors import StartError
 from agent.handoff import Handoffs
 from agent.handoff_state import CarryOut, Waits
@@ -186,3 +186,17 @@ async def open_own_desk(
         desk = HttpDesk(url, settings.desk_client, secret)
         stack.push_async_callback(desk.close)
         yield desk, f"{url}/desk"
+
+
+@asynccontextmanager
+async def open_system_with_desk(
+    settings: Settings, state: Path, note: Callable[[str], None] = lambda text: None
+) -> AsyncIterator[System]:
+    """Everything in this process, with a desk that can take over the line; what is under way there is kept in `state`.
+    `note` gets the address of the operators' page. Raises `StartError`."""
+    async with contextlib.AsyncExitStack() as stack:
+        system = await stack.enter_async_context(open_system(settings, lasting=True))
+        desk, page = await stack.enter_async_context(open_own_desk(settings, note))
+        await stack.enter_async_context(open_handoffs(system, desk, state=state))
+        note(f"Owner's Desk: {page}")
+        yield system

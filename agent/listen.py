@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from agent.composition import System, announce, open_system
+from agent.composition import System, announce
 from agent.errors import StartError
 from agent.events import (
     Event,
@@ -21,13 +21,14 @@ from agent.events import (
     Heard,
     Interrupted,
     Latency,
-    Notice,
     Partial,
     Prompted,
     SoundLost,
     Speaking,
     VoiceState,
+    said_unasked,
 )
+from agent.handoff_composition import open_system_with_desk
 from agent.settings import Settings
 from agent.voice import Voice, VoiceThread
 from audio.errors import AudioError
@@ -59,7 +60,8 @@ async def listen(settings: Settings, *, language: str | None = None) -> int:
     ears = Ears(settings)
     try:
         async with contextlib.AsyncExitStack() as stack:
-            system = await stack.enter_async_context(open_system(settings, lasting=True))
+            desk_state = settings.state / "handoffs-voice.sqlite"
+            system = await stack.enter_async_context(open_system_with_desk(settings, desk_state, console.print))
             try:
                 wake = await asyncio.to_thread(wake_word, settings, ears, spoken)
                 voice = await open_voice(settings, system, SESSION, spoken, ears, wake=wake)
@@ -98,8 +100,8 @@ async def _typing(
 
 def _spoken_notices(voice: Voice) -> Any:
     def sink(event: Event) -> None:
-        if isinstance(event, Notice):
-            voice.listener.announce(event.text, event.language)
+        if (words := said_unasked(event)) is not None:
+            voice.listener.announce(*words)
 
     return sink
 

@@ -40,7 +40,7 @@ from agent.composition import (
 )
 from agent.dialogue import RemoteDialogue
 from agent.errors import AgentError, PortInUse
-from agent.events import PERSONAL, Event, Notice, to_json
+from agent.events import PERSONAL, Event, said_unasked, to_json
 from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
@@ -190,8 +190,8 @@ class _Connection:
             async def forward() -> None:
                 async for event in events:
                     await self._send(to_json(event))
-                    if isinstance(event, Notice):
-                        self._voice.announce(event.text, event.language)
+                    if (words := said_unasked(event)) is not None:
+                        self._voice.announce(*words)
 
             forwarder = asyncio.create_task(forward())
             try:

@@ -74,8 +74,8 @@ def test_a_surprise_is_one_sentence_and_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CONCIERGE_HOME", str(tmp_path))
-    monkeypatch.setattr(cli, "_maps_info", lambda *_: 1 / 0)
-    assert cli.main(["maps", "info"]) == 70
+    monkeypatch.setattr(cli, "_version", lambda *_: 1 / 0)
+    assert cli.main(["version"]) == 70
     assert "Traceback" not in capsys.readouterr().err
     assert "ZeroDivisionError" in (tmp_path / "logs" / "crash.log").read_text(encoding="utf-8")
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 from datetime import datetime, timezone
 
-from agent.events import EventStream, Heard, Spoke, to_json, to_line
+from agent.events import EventStream, Handoff, Heard, Notice, OperatorSaid, Spoke, said_unasked, to_json, to_line
 
 AT = datetime(2026, 5, 11, 10, 0, tzinfo=timezone.utc)
 
@@ -68,3 +68,13 @@ def test_json() -> None:
     assert row["timings"] == {"action": 1.235}
     assert to_json(heard("s", 1))["at"] == "2026-05-11T10:00:00+00:00"
     assert "\n" not in to_line(Heard("s", 1, "a\nb", "en", AT))
+
+
+def test_what_a_voice_says_unasked() -> None:
+    notice = Notice("a", "arrived", "着きました。", "ja", AT, {})
+    operator = OperatorSaid("a", "h", "1", "Good evening.", "en", "Sato", AT)
+    silent = Handoff("a", "h", "queued", "agent", "", "ja", AT)
+    assert said_unasked(notice) == ("着きました。", "ja")
+    assert said_unasked(operator) == ("Good evening.", "en")
+    assert said_unasked(silent) is None
+    assert said_unasked(heard("a", 1)) is None
