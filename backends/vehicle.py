@@ -239,13 +239,19 @@ class VissVehicle:
         try:
             return await asyncio.wait_for(self._exchange(request), self._deadline_s)
         except (TimeoutError, asyncio.TimeoutError):
-            if self._heard_at < asked_at:
-                self._give_up()
+            self._give_up(asked_at)
             raise BackendTimeout(STAGE, f"{request['action']} not answered in {self._deadline_s} s") from None
+        except asyncio.CancelledError:
+            # The turn that asked was given up; the next one is not to wait behind its question.
+            if asyncio.get_running_loop().time() - asked_at > self._deadline_s / 2:
+                self._give_up(asked_at)
+            raise
 
-    def _give_up(self) -> None:
-        """Leaves a connection on which nothing was heard since a question timed out: what is asked next would only wait
-        behind it."""
+    def _give_up(self, asked_at: float) -> None:
+        """Leaves a connection on which nothing was heard since a question that was not answered: what is asked next would
+        only wait behind it."""
+        if self._heard_at >= asked_at:
+            return
         reader, self._reader, self._socket = self._reader, None, None
         if reader is not None:
             self._given_up.add(reader)
