@@ -41,12 +41,13 @@ LISTING = frozenset({"offers_list", "asks_choice", "asks_condition"})
 QUESTION = re.compile(
     r"[?？]|(ます|です|の|ん|った|る|い)か(な|ね|しら)?[。\s]*$|どう|どん|何|なん|いつ|いくら|いくつ|どこ|どれくらい|どのくらい|"
     r"教えて|知りたい|聞かせて|詳し|"
-    r"\b(what|when|how|where|(?<!\bit )is|are|does|do|can|could|tell|who|which)\b",
+    r"\b(what|when|how|where|tell|who|which)\b|(^|[,.;!]\s*)((and|so|but|oh|ok(ay)?|well) )?(is|are|does|do|can|could)\b|"
+    r"\b(is|are|does|do|can|could|has|have) (it|they|there|this|we|i|you|the|that|either|any|one)\b",
     re.IGNORECASE,
 )
 TAKING = re.compile(
-    r"で(いい|お願い|頼|たの|行こ|いこ|決)|に(する|します|しよ|して|決)|がいい|"
-    r"\b(\w+ it is|i'?ll (take|have|go)|let'?s (take|go)|go (for|with)|take the|i want|i'?d like|choose|pick)\b",
+    r"で(いい|ええ|お願い|頼|たの|行こ|いこ|決)|に(する|します|しよ|して|決)|がいい|の気分|"
+    r"\b(\w+ it is|(is|'s|will be|would be|sounds?|looks?) (just )?(fine|good|great|perfect|ok(ay)?|lovely)|works for (me|us)|will do|i'?ll (take|have|go)|let'?s (take|go)|go (for|with)|take the|i want|i'?d like|choose|pick)\b",
     re.IGNORECASE,
 )
 CLOCK = re.compile(
@@ -100,6 +101,15 @@ LESS_MORE = re.compile(
 SOUND = re.compile(
     r"音|ボリューム|ミュート|うるさ|\b(volume|loud\w*|quiet\w*|mute|sound|music|radio|audio)\b", re.IGNORECASE
 )
+WEATHER = re.compile(
+    r"天気|天候|予報|気温|晴|雨|雪|\b(weather|forecast|rain\w*|sun\w*|snow\w*|temperature|hot|cold)\b", re.IGNORECASE
+)
+CALLED_OFF = re.compile(
+    r"キャンセル|やめ|止め|取り消|取消|中止|もういい|いいや|いらない|要らない|結構|忘れて|"
+    r"\b(cancel|stop|never ?mind|forget|skip|drop|quit|not (today|now|any ?more)|leave it|don'?t bother|changed my mind)\b",
+    re.IGNORECASE,
+)
+"""words that call off what was begun; 「未定です」, "no limit" are answers"""
 NEWS_ON = re.compile(
     r"次|つぎ|続き|つづき|ほか|他|もっと|詳し|くわし|\b(next|more|others?|else|continue|go on|details?|read)\b",
     re.IGNORECASE,
@@ -204,13 +214,15 @@ def answers_the_desk(turn: Turn) -> str | None:
     kind = pending.get("kind") if isinstance(pending, Mapping) else None
     if kind == "handoff_injury":
         return "handoff"
-    if kind != "handoff_form" or turn.intent == "cancel":
+    if kind != "handoff_form" or (turn.intent == "cancel" and CALLED_OFF.search(turn.text)):
         return None
     said = types(turn)
     if YES.match(turn.text) or NO.match(turn.text) or said & _BOOKING:
         return "handoff"
-    # 「明日の天気は？」 is another question; 「JALのカードがあります」 and 「福岡まで」 are answers.
+    # 「明日の天気は？」 is another question; 「JALのカードがあります」, 「福岡まで」 and "from Haneda to Fukuoka" are answers.
     foreign = turn.intent not in CHATTER | CONTROL | SEARCHING | _GOING | {"handoff"}
+    if turn.intent == "ask_weather" and not turn.all("weather_item") and not WEATHER.search(turn.text):
+        foreign = False
     return None if foreign or turn.intent in ("help", "repeat") else "handoff"
 
 
@@ -330,7 +342,7 @@ def one_of_those(turn: Turn) -> str | None:
     ):
         return "set_destination"
     if turn.intent in ("search_place", "narrow", "next_page", "repeat", "undo_narrow"):
-        return "choose_option" if types(turn) <= {*POINTERS, "number", "where", "sort"} else None
+        return "choose_option" if types(turn) <= {*POINTERS, "number", "where", "sort", "feeling"} else None
     if unsure(turn) or turn.intent in CONTROL:
         likely = _probability(turn, SEARCHING | _GOING) >= _POSSIBLE
         taken = TAKING.search(turn.text) and not QUESTION.search(turn.text)
@@ -464,10 +476,10 @@ def a_person_wanted(turn: Turn) -> str | None:
     if not unsure(turn):
         return None
     under_way = turn.slots.get("focus") or _kind_under_way(turn)
-    if topic is not None and under_way and BOOKING.search(turn.text) and brief(turn):
-        # 「予約しておいて」 about the place just chosen, or what is being looked for.
+    if topic is not None and (under_way or topic in _BOOKINGS) and BOOKING.search(turn.text) and brief(turn):
+        # 「予約しておいて」 about the place just chosen, or what is being looked for; "book me a flight to Fukuoka".
         return "handoff"
-    if topic == "operator" or (topic == "roadside" and bare(turn)):
+    if topic == "operator" or (topic == "roadside" and left_over(turn) <= 1):
         return "handoff"
     asks_note = isinstance(turn.metadata.get("desk"), Mapping) and LEFT_WORD.search(turn.text)
     return "handoff" if asks_note else None
@@ -517,6 +529,7 @@ _GOING = frozenset({"navigate_to", "set_destination", "add_waypoint"})
 _BOOKING = frozenset({"time", "people", "nights", "budget", "price", "number"})
 """values that a booking asks for"""
 _BOOKED = frozenset({"rental_car", "flight"})
+_BOOKINGS = _BOOKED | {"hotel_booking", "restaurant_booking", "taxi"}
 _GUESS = 0.3
 """an intent less probable than this is a guess"""
 _NOTHING = 0.4

@@ -52,7 +52,7 @@ async def test_a_call_centre_in_another_process(tmp_path: Path) -> None:
                 lambda db: service.accounts.add_client(db, "centre", "connector", secret, webhook=told[0]["listening"])
             )
             front = await stack.enter_async_context(open_front(tmp_path, desk.url))
-            conversation = front.gateway._system.conversation
+            conversation = front.gateway.system.conversation
             heard: list[Event] = []
             conversation.stream.add_sink(heard.append)
             await conversation.turn("s", "4人で予約して")

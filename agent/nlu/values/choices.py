@@ -57,7 +57,7 @@ _IS_JA = re.compile(
 )
 """「イタリアンのほうで」 chooses, 「山のほう行く」 does not"""
 _HAS_EN = re.compile(
-    r"\b(?:(?:the|that) (?:one|option|place|restaurant|hotel|shop|choice)|which(?:ever)?(?: one| of (?:them|those|these))?(?= (?:has|have|takes|accepts|is|offers)\b))(?: you (?:said|mentioned))?(?: (?:that|which|where)(?:'s| is| was)?)?(?: (?:i|we|you) can)?(?: you (?:said|mentioned))?(?: (?:with|has|had|have|having|offers?|offering|got|is|accepts?|takes?|lets? (?:you|me|us)|said to have))?(?: (?:a|an|the|free|its own|some|own|on-site|still|fast|pay by|pay with))*$"
+    r"\b(?:(?:the|that) (?:one|option|place|restaurant|hotel|shop|choice)|one of (?:them|those|these)|which(?:ever)?(?: one| of (?:them|those|these))?(?= (?:has|have|takes|accepts|is|offers)\b))(?: you (?:said|mentioned))?(?: (?:that|which|where)(?:'s| is| was)?)?(?: (?:i|we|you) can)?(?: you (?:said|mentioned))?(?: (?:with|has|had|have|having|offers?|offering|got|is|accepts?|takes?|lets? (?:you|me|us)|said to have))?(?: (?:a|an|the|free|its own|some|own|on-site|still|fast|pay by|pay with))*$"
 )
 _STARTS_EN = re.compile(
     r"\b(?:the |that )(?:one|option|place) (?:that |which |where )?(?:with|has|had|takes|accepts|is open|stays open|open)\b"
@@ -88,6 +88,8 @@ def _had(f: Found) -> dict[str, Any] | None:
         return {"has": "open"}
     if f.entity == "genre":
         return {"has": "genre", "value": f.value}
+    if f.entity == "kind" and f.value == "parking":
+        return {"has": "parking"}
     return None
 
 
@@ -98,7 +100,7 @@ def _span_of_choice(text: str, language: str, f: Found) -> tuple[int, int] | Non
     if f.entity == "genre" and not _ONE_EN.match(text[f.end :]):
         return None
     before = _HAS_EN.search(text[: f.start].rstrip())
-    if before and (f.entity != "genre"):
+    if before and f.entity != "genre":
         return before.start(), f.end
     if f.entity == "on_site_restaurant" and re.match(r"(?:hotel|inn|one|place) (?:with|that has)", text[f.start : f.end]) and text[: f.start].endswith(("the ", "that ")):  # fmt: skip
         return f.start, f.end
