@@ -344,6 +344,9 @@ async def open_simulation(
     )
     if state is not None:
         simulation.load(state)
+        if not _on_map(settings, vehicle.position):
+            # Another map was chosen since: a car that stands off it would find nothing.
+            simulation.restart(_start(settings))
     async with simulation.viss, simulation.centre:
         try:
             yield simulation
@@ -351,6 +354,14 @@ async def open_simulation(
             await vehicle.stop()
             if state is not None:
                 simulation.save(state)
+
+
+def _on_map(settings: Settings, position: Position) -> bool:
+    """Whether the installed map has the position; without a map there is nothing to be off."""
+    from backends.maps import current
+
+    installed = current(settings.home)
+    return installed is None or installed.info.contains(position)
 
 
 def _start(settings: Settings) -> Position:

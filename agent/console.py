@@ -8,11 +8,12 @@ import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from agent.errors import StartError
 from agent.settings import Settings, check_home
 
+T = TypeVar("T")
 Handler = Callable[[Settings, argparse.Namespace], int]
 Command = Callable[[str, Handler, str], argparse.ArgumentParser]
 """makes a command: its name, what runs it, what it is for"""
@@ -49,7 +50,7 @@ def prepare_speech(settings: Settings) -> None:
         print(line, file=sys.stderr)
 
 
-def with_progress(work: Callable[[Callable[[str, float], None]], Any]) -> Any:
+def with_progress(work: Callable[[Callable[[str, float], None]], T]) -> T:
     """Runs `work` with a progress bar on standard error (plain lines where that is no terminal)."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

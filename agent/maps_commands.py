@@ -44,7 +44,7 @@ def _maps_build(settings: Settings, arguments: argparse.Namespace) -> int:
         choose(settings.home, name)
     except MapError as error:
         raise StartError(str(error)) from error
-    print(f"Map {made.name}: {made.info.places:,} places. It is the active map now.")
+    print(f"Map {made.name}: {made.places:,} places. It is the active map now.")
     return 0
 
 

@@ -113,3 +113,20 @@ def test_broken_training_data_is_one_sentence(tmp_path: Path) -> None:
     assert "nlu.yml" in str(caught.value)
     assert "Traceback" not in str(caught.value)
     assert not list(settings.models.glob("*.tar.gz"))
+
+
+def test_a_map_is_made_listed_and_chosen(tmp_path: Path) -> None:
+    from tests.unit.test_maps import write_streets
+
+    extract = write_streets(tmp_path / "Sakura Town.osm.pbf")
+    done = run("maps", "build", str(extract), home=tmp_path / "home")
+    assert done.returncode == 0, done.stderr
+    assert "sakura-town" in done.stdout
+    listed = run("maps", "info", home=tmp_path / "home")
+    assert "* sakura-town" in listed.stdout
+    assert run("maps", "build", str(extract), "--name", "other", home=tmp_path / "home").returncode == 0
+    assert run("maps", "use", "sakura-town", home=tmp_path / "home").returncode == 0
+    assert "* sakura-town" in run("maps", "info", home=tmp_path / "home").stdout
+    refused = run("maps", "build", str(tmp_path / "none.osm.pbf"), home=tmp_path / "home")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr

@@ -11,6 +11,7 @@ import osmium
 import pytest
 from osmium.osm.mutable import Node, Way
 
+from agent.settings import Settings
 from backends.maps import MapError, build_map, choose, current, installed, simplify
 from backends.model import Place, Position, RouteRequest
 from backends.routes import ValhallaRoutes
@@ -229,3 +230,16 @@ def test_real_extracts(tmp_path: Path, name: str) -> None:
     assert found.roads_path.stat().st_size <= 3_000_000
     # The extract of central Tokyo holds points only: it is searched, not driven on.
     assert any(found.tiles_path.rglob("*.gph")) == (name != "tokyo-center")
+
+
+async def test_a_car_left_on_another_map_starts_on_the_present_one(built: Path, tmp_path: Path) -> None:
+    from agent.composition import open_simulation
+
+    settings, state = Settings(home=built), tmp_path / "car.json"
+    inside, outside = Position(35.652, 139.702), Position(47.14, 9.52)
+    for left, stays in ((inside, True), (outside, False)):
+        async with open_simulation(settings, state=state) as simulation:
+            simulation.vehicle.place(left)
+        async with open_simulation(settings, state=state) as simulation:
+            assert (simulation.vehicle.position.distance_to(left) < 100) == stays
+            assert current(built).info.contains(simulation.vehicle.position)  # type: ignore[union-attr]
