@@ -217,13 +217,26 @@ def answers_the_desk(turn: Turn) -> str | None:
     if kind != "handoff_form" or (turn.intent == "cancel" and CALLED_OFF.search(turn.text)):
         return None
     said = types(turn)
-    if YES.match(turn.text) or NO.match(turn.text) or said & _BOOKING:
+    if YES.match(turn.text) or NO.match(turn.text):
         return "handoff"
-    # 「明日の天気は？」 is another question; 「JALのカードがあります」, 「福岡まで」 and "from Haneda to Fukuoka" are answers.
-    foreign = turn.intent not in CHATTER | CONTROL | SEARCHING | _GOING | {"handoff"}
-    if turn.intent == "ask_weather" and not turn.all("weather_item") and not WEATHER.search(turn.text):
-        foreign = False
+    if _something_else(turn, said):
+        return None
+    if said & _BOOKING:
+        return "handoff"
+    # 「JALのカードがあります」, 「福岡まで」 and "from Haneda to Fukuoka" are answers, whatever they were taken for.
+    foreign = turn.intent not in CHATTER | CONTROL | SEARCHING | _GOING | {"handoff", "ask_weather"}
     return None if foreign or turn.intent in ("help", "repeat") else "handoff"
+
+
+def _something_else(turn: Turn, said: frozenset[str]) -> bool:
+    """Whether a message said into the desk's questions asks for something of its own: 「明日の天気は？」, another search."""
+    if turn.intent == "ask_weather":
+        return bool(turn.all("weather_item")) or WEATHER.search(turn.text) is not None
+    if turn.confidence < _SURELY or (said <= _BOOKING and bare(turn)):
+        return False
+    if turn.intent in SEARCHING | _GOING:
+        return bool(said & {"kind", "genre"})
+    return turn.intent not in CHATTER | CONTROL | {"handoff"}
 
 
 # --- rules, most particular first -------------------------------------------------------------------------------------
@@ -530,6 +543,7 @@ _BOOKING = frozenset({"time", "people", "nights", "budget", "price", "number"})
 """values that a booking asks for"""
 _BOOKED = frozenset({"rental_car", "flight"})
 _BOOKINGS = _BOOKED | {"hotel_booking", "restaurant_booking", "taxi"}
+_SURELY = 0.5
 _GUESS = 0.3
 """an intent less probable than this is a guess"""
 _NOTHING = 0.4
