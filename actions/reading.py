@@ -424,6 +424,9 @@ def another_part_of_town(turn: Turn) -> str | None:
 def back_to_a_condition(turn: Turn) -> str | None:
     """ "back to Chinese, then": not a step back but a condition said anew."""
     said = types(turn)
+    if turn.intent == "undo_narrow" and turn.all("sort") and ORDER.search(turn.text) and not RESTORE.search(turn.text):
+        # "put the best rated ones first"
+        return "narrow"
     return "narrow" if turn.intent == "go_back" and _shown(turn) and said & {"genre", *PLACES} else None
 
 
