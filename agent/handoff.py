@@ -17,7 +17,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, cast
 
-from agent.events import Event, EventStream, Handoff, Heard, OperatorSaid, Pushed, Spoke, Understood
+from agent.events import (
+    Event,
+    EventStream,
+    Handoff,
+    Heard,
+    OperatorSaid,
+    Pushed,
+    Recognised,
+    Spoke,
+    Understood,
+)
 from agent.handoff_state import FINAL, KEPT_EVENTS, CarryOut, Command, OpenHandoff, Owner, Waits, name_of, plain
 from agent.handoff_store import HandoffStore, Outgoing
 from agent.line_words import LineWords
@@ -373,6 +383,7 @@ class Handoffs:
         said = OperatorSaid(
             open_.session, open_.id, str(data["id"]), str(data["text"]),
             "en" if data.get("language") == "en" else "ja", name_of(str(data.get("author") or "")), self._clock(),
+            data.get("spoken") is True,
         )  # fmt: skip
         self._show(open_, said, emit=not told)
 
@@ -439,9 +450,12 @@ class Handoffs:
         open_ = self._open.get(event.session)
         if open_ is None:
             return
-        if isinstance(event, Heard) and event.text:
+        if isinstance(event, Recognised):
+            open_.confidence = event.confidence if event.taken == "request" else None
+        elif isinstance(event, Heard) and event.text:
             open_.shown.append(event)
-            self._line(open_, "driver", event.text, at=event.at)
+            confidence, open_.confidence = open_.confidence, None
+            self._line(open_, "driver", event.text, at=event.at, confidence=confidence)
         elif isinstance(event, Understood) and event.function == "safety":
             open_.urgent_turn = event.turn
         elif isinstance(event, Spoke) and event.text:
@@ -449,7 +463,14 @@ class Handoffs:
             self._line(open_, "agent", event.text, urgent=event.turn == open_.urgent_turn)
 
     def _line(
-        self, open_: OpenHandoff, speaker: str, text: str, *, at: datetime | None = None, urgent: bool = False
+        self,
+        open_: OpenHandoff,
+        speaker: str,
+        text: str,
+        *,
+        at: datetime | None = None,
+        urgent: bool = False,
+        confidence: float | None = None,
     ) -> None:
         body = {
             "id": f"{open_.id}:{secrets.token_urlsafe(8)}",
@@ -458,6 +479,7 @@ class Handoffs:
             "language": open_.language,
             "at": (at or self._clock()).isoformat(),
             "urgent": urgent,
+            "confidence": None if confidence is None else round(min(1.0, max(0.0, confidence)), 3),
         }
         self._tell(open_, "say", body)
 
@@ -493,7 +515,7 @@ class Handoffs:
                 speaker = cast(Any, body["speaker"])
                 line = DeskLine(
                     body["id"], speaker, body["text"], cast(Language, body["language"]),
-                    datetime.fromisoformat(body["at"]), None, bool(body["urgent"]),
+                    datetime.fromisoformat(body["at"]), body.get("confidence"), bool(body["urgent"]),
                 )  # fmt: skip
                 await self._desk.say(item.handoff, line)
             elif item.kind == "active":

@@ -18,6 +18,7 @@ from agent.desk.accounts import Caller, password_fits
 from agent.desk.errors import NotThere, Refused, Unfit
 from agent.desk.guard import ANYBODY, COOKIE, SERVICE, Handler, allow, guard, problem
 from agent.desk.service import Service, fields
+from agent.desk.sound import Sounds
 from agent.desk.states import FINAL, STATES
 from agent.desk.store import EVENTS_AT_ONCE, MAX_MESSAGE
 from backends import packet as packets
@@ -377,6 +378,21 @@ async def _send(response: web.StreamResponse, event: Mapping[str, Any], last: in
     return max(last, int(event["seq"]))
 
 
+async def sound(request: web.Request) -> web.StreamResponse:
+    """The sound of a handoff, both ways, over a WebSocket."""
+    service, caller, handoff = service_of(request), caller_of(request), request.match_info["id"]
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise Unfit("a WebSocket")
+    name = caller.name if caller.role == "car" else _operator(request, request.query)
+
+    def job(db: Any) -> None:
+        _own(request, db)
+        service.accounts.note(db, caller, "sound", handoff, name)
+
+    await service.read(job)
+    return await request.app[SOUNDS].serve(request, handoff, caller, name)
+
+
 # ── coming in ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -476,6 +492,7 @@ ROUTES: tuple[tuple[str, str, Handler, frozenset[str]], ...] = (
     ("GET", "/api/v1/handoffs", queue, DESK),
     ("GET", _ONE, whole, DESK | CAR),
     ("GET", f"{_ONE}/events", stream_one, DESK | CAR),
+    ("GET", f"{_ONE}/sound", sound, DESK | CAR),
     ("POST", f"{_ONE}/active", active, CAR),
     ("POST", f"{_ONE}/end", end, CAR),
     ("POST", f"{_ONE}/messages", say, DESK | CAR),
@@ -507,9 +524,13 @@ ROUTES: tuple[tuple[str, str, Handler, frozenset[str]], ...] = (
 FINAL_STATES = ",".join(state for state in STATES if state in FINAL)
 
 
-def application(service: Service) -> web.Application:
+SOUNDS: web.AppKey[Sounds] = web.AppKey("sounds", Sounds)
+
+
+def application(service: Service, sounds: Sounds) -> web.Application:
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
     app[SERVICE] = service
+    app[SOUNDS] = sounds
     for method, path, handler, roles in ROUTES:
         app.router.add_route(method, path, allow(handler, roles))
     return app

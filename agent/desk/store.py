@@ -280,6 +280,16 @@ class Store:
         self._event(db, handoff, "message", made)
         return made, True
 
+    def heard(self, db: Any, handoff: str, message: Mapping[str, Any], operator: str) -> dict[str, Any] | None:
+        """What an operator said into the microphone, written down a little later: kept also when the talk has ended meanwhile;
+        None when it was kept already. Whether the operator had the line is asked when the sound comes."""
+        self.row(db, handoff)
+        if db.execute(t.messages.select().where(t.messages.c.id == message["id"])).first() is not None:
+            return None
+        made = self._add_message(db, handoff, {**message, "spoken": True}, author=operator, before=False)
+        self._event(db, handoff, "message", made)
+        return made
+
     def presence(self, db: Any, handoff: str, who: str, present: bool) -> None:
         """A side's line was lost or is there again; `who`: operator or car."""
         row = self.row(db, handoff)
@@ -372,6 +382,7 @@ class Store:
             "corrects": message.get("corrects"),
             "urgent": bool(message.get("urgent", False)),
             "before": before,
+            "spoken": bool(message.get("spoken", False)),
         }
         number = db.execute(t.messages.insert().values(**values)).inserted_primary_key[0]
         pairs = [{"gram": gram, "message": number} for gram in words.grams(folded)]
@@ -445,11 +456,12 @@ def message_json(row: Any) -> dict[str, Any]:
         "corrects",
         "urgent",
         "before",
+        "spoken",
     )
     if isinstance(row, Mapping):
         return {key: row[key] for key in keys}
     out = {key: getattr(row, key) for key in keys}
-    return {**out, "urgent": bool(out["urgent"]), "before": bool(out["before"])}
+    return {**out, **{key: bool(out[key]) for key in ("urgent", "before", "spoken")}}
 
 
 def push_json(row: Any) -> dict[str, Any]:
