@@ -51,7 +51,7 @@ function carView(packet, w) {
 export function lineView(message, w) {
   const who = message.author ? `${w[message.speaker]} ${message.author}` : w[message.speaker];
   const sure = message.confidence === null || message.confidence === undefined ? "" : ` ${Math.round(message.confidence * 100)}%`;
-  const marks = [message.urgent && el("b", { cls: "urgent" }, w.urgent), message.corrects && el("i", {}, ` ↩ ${w.corrects} ${message.corrects}`)];
+  const marks = [message.spoken && el("i", {}, ` ${w.spoken}`), message.urgent && el("b", { cls: "urgent" }, w.urgent), message.corrects && el("i", {}, ` ↩ ${w.corrects} ${message.corrects}`)];
   return el("li", { cls: `${message.speaker}${message.before ? " before" : ""}${message.urgent ? " alarm" : ""}`, lang: message.language, "data-id": message.id },
     el("small", {}, `${clock(message.at)} ${who}${sure}`, marks), message.text);
 }
