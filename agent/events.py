@@ -124,7 +124,7 @@ class Handoff:
     id: str
     state: str
     """a state of the desk (docs/desk.md), or what happened within one: line_lost, line_back, operator_lost, operator_back,
-    operator_changed, hold, unhold, waiting"""
+    operator_changed, hold, unhold, waiting, queued_again"""
     owner: str
     """who holds the line from here on: agent or operator"""
     text: str
@@ -180,6 +180,8 @@ class Pushed:
     """what the car says about it"""
     language: Language
     at: datetime
+    card: Mapping[str, Any] | None = None
+    """of something that was taken: what is shown of it, as a card of an answer"""
 
 
 # ── the voice loop; `time` is seconds of sound since it started ─────────────────────────────────────────────────────
@@ -353,7 +355,19 @@ def said_unasked(event: Event) -> tuple[str, Language] | None:
 
 
 PERSONAL = frozenset(
-    {"text", "entities", "arguments", "cards", "quick_replies", "data", "heard", "unheard", "alternatives", "note"}
+    {
+        "text",
+        "entities",
+        "arguments",
+        "cards",
+        "quick_replies",
+        "data",
+        "heard",
+        "unheard",
+        "alternatives",
+        "note",
+        "card",
+    }
 )
 """fields that hold what people said or were told; left out of the log unless it is switched on"""
 

@@ -1,7 +1,8 @@
 """Who holds the line: the agent, or an operator of the Owner's Desk.
 
-`Handoffs` keeps one open handoff a session. The line changes hands in two places only: `_take` gives it to the operator who
-accepted, `_close` (the one exit) gives it back, whatever ended the handoff, and says what happened. Everything between is
+`Handoffs` keeps one open handoff a session. The line changes hands in three places only: `_take` gives it to the operator who
+accepted, `_called_again` gives it to the agent until another operator answers, `_close` (the one exit) gives it back for good,
+whatever ended the handoff, and says what happened. Everything between is
 driven by the desk's events, which come in order and more than once, and by an outbox that is emptied whenever the desk can
 be reached. All state changes happen without awaiting in between, so that nothing can see the line without an owner.
 """
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, cast
 
+from agent import push_words
 from agent.events import (
     Event,
     EventStream,
@@ -250,6 +252,21 @@ class Handoffs:
         # Told again after a restart in between: the desk counts it once.
         self._tell(open_, "active", {})
 
+    def _called_again(self, open_: OpenHandoff) -> None:
+        """The operator is lost for good and the desk calls another: until one answers, the agent has the line."""
+        why = f"{open_.operator} is gone"
+        open_.operator, open_.state = None, "queued"
+        self._store.update(open_.id, operator=None, state="queued")
+        if open_.push is not None:
+            lapsed, open_.push = open_.push, None
+            self._show_push(open_, lapsed, "lapsed")
+        if open_.owner == "operator":
+            open_.owner = "agent"
+            self._store.give_line(open_.session, open_.id, "agent", why, self._clock())
+        self._announce(open_, "queued_again", "desk.queued_again")
+        if open_.ringing is None or open_.ringing.done():
+            open_.ringing = asyncio.create_task(self._ring(open_))
+
     def _close(
         self, open_: OpenHandoff, outcome: str, why: str, *, note: str | None = None, quiet: bool = False
     ) -> str:
@@ -266,6 +283,8 @@ class Handoffs:
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
         key = f"desk.{outcome}_note" if note else f"desk.{outcome}"
+        if (outcome, why) == ("dropped", "operator_gone"):
+            key = "desk.dropped_nobody"
         text = self._say(
             open_.language, key, phone=self._phone, note=note or "", operator=name_of(open_.operator or "")
         )
@@ -375,6 +394,8 @@ class Handoffs:
         elif state == "active":
             open_.state = "active"
             self._store.update(open_.id, state="active")
+        elif state == "queued" and open_.operator is not None and not told:
+            self._called_again(open_)
         elif state in FINAL:
             note = str(data["note"]) if data.get("note") else None
             self._close(open_, state, str(data.get("reason") or data.get("by") or ""), note=note)
@@ -402,21 +423,23 @@ class Handoffs:
 
     def _push(self, open_: OpenHandoff, data: Mapping[str, Any], told: bool) -> None:
         if data.get("state") == "sent":
-            open_.push = {"id": str(data["id"]), "kind": str(data["kind"]), "data": dict(data.get("data") or {})}
-            self._show_push(open_, open_.push, "sent", emit=not told)
+            push = {"id": str(data["id"]), "kind": str(data["kind"]), "data": dict(data.get("data") or {})}
+            if not push_words.known(self._sentences, push, open_.language, self._clock()):
+                # A desk that is newer than this car, or nonsense: the operator learns that it did not work.
+                log.warning("the desk sent something unknown: %s", push["kind"])
+                self._tell(open_, "push", {"push": push["id"], "state": "failed", "detail": "unknown"})
+                return
+            open_.push = push
+            self._show_push(open_, push, "sent", emit=not told)
         elif open_.push is not None and open_.push["id"] == data.get("id"):
             open_.push = None
 
     def _show_push(self, open_: OpenHandoff, push: Mapping[str, Any], state: str, *, emit: bool = True) -> None:
-        data = push["data"]
-        key = f"desk.push_{push['kind']}" if state == "sent" else f"desk.push_{state}"
-        text = self._say(
-            open_.language, key,
-            name=data.get("name") or "", text=data.get("text") or "", phone=data.get("phone") or "",
-        )  # fmt: skip
+        text = push_words.words(self._sentences, push, state, open_.language, self._clock())
         event = Pushed(
-            open_.session, open_.id, push["id"], push["kind"], data, state, text, open_.language, self._clock()
-        )
+            open_.session, open_.id, push["id"], push["kind"], push["data"], state, text, open_.language, self._clock(),
+            push_words.card(push) if state == "accepted" else None,
+        )  # fmt: skip
         self._show(open_, event, emit=emit)
 
     async def _ring(self, open_: OpenHandoff) -> None:

@@ -113,13 +113,13 @@ class FakeSound:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.open = True
-        self.stuck = False
-        """True: frames are not taken, and it does not break either"""
+        self.free = asyncio.Event()
+        """cleared: frames are not taken, and it does not break either"""
+        self.free.set()
         self._far: asyncio.Queue[bytes | DeskSoundNote | None] = asyncio.Queue()
 
     async def send(self, frame: bytes) -> None:
-        while self.stuck:
-            await asyncio.sleep(0.005)
+        await self.free.wait()
         self.sent.append(frame)
 
     def speak(self, *items: bytes | DeskSoundNote) -> None:

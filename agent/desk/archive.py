@@ -77,9 +77,9 @@ class Archive:
             iter(db.execute(sa.select(t.handoffs.c.reason, sa.func.count()).group_by(t.handoffs.c.reason)).all())
         )
         times = db.execute(
-            sa.select(t.handoffs.c.created_at, t.handoffs.c.accepted_at).where(t.handoffs.c.accepted_at.isnot(None))
+            sa.select(t.handoffs.c.queued_at, t.handoffs.c.accepted_at).where(t.handoffs.c.accepted_at.isnot(None))
         ).all()
-        waits = sorted((accepted - created).total_seconds() for created, accepted in times)
+        waits = sorted((accepted - queued).total_seconds() for queued, accepted in times)
         middle = waits[len(waits) // 2] if waits else None
         late = waits[min(len(waits) - 1, int(0.95 * len(waits)))] if waits else None
         return {"states": by_state, "reasons": by_reason, "wait_median_s": middle, "wait_p95_s": late}

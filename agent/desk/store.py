@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from agent.desk import grams as words
 from agent.desk import tables as t
 from agent.desk.database import shown, stored, utc_now
+from agent.desk.document import pushed
 from agent.desk.errors import Conflict, NotThere, Refused, Unfit
 from agent.desk.states import FINAL, sources
 from backends.model import HandoffState
@@ -24,13 +25,6 @@ from backends.redaction import redact
 MAX_MESSAGE = 2_000
 """characters of one message"""
 EVENTS_AT_ONCE = 500
-PUSH_FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "destination": (("name", "latitude", "longitude"), ("address", "phone", "place_id")),
-    "place": (("name", "latitude", "longitude"), ("address", "phone", "note", "place_id")),
-    "phone": (("name", "phone"), ("note",)),
-    "notice": (("text",), ()),
-}
-"""what can be pushed to the car: needed and optional fields"""
 
 
 class Store:
@@ -51,7 +45,7 @@ class Store:
         last = db.execute(sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.handoff == handoff)).scalar() or 0
         position = 0
         if row.state == "queued":
-            earlier = (t.handoffs.c.state == "queued") & (t.handoffs.c.queued_at < row.queued_at)
+            earlier = (t.handoffs.c.state == "queued") & (t.handoffs.c.created_at < row.created_at)
             position = 1 + db.execute(sa.select(sa.func.count()).select_from(t.handoffs).where(earlier)).scalar()
         return {"id": handoff, "state": row.state, "seq": int(last), "position": position}
 
@@ -171,6 +165,14 @@ class Store:
             self._owned(row, operator)
         self.finish(db, handoff, "declined", by=operator, reason=reason)
         return self.receipt(db, handoff)
+
+    def call_again(self, db: Any, handoff: str, reason: str) -> None:
+        """The operator is lost: back into the queue, before those that came later, with everything that was said."""
+        self._lapse(db, handoff)
+        self._move(
+            db, handoff, "queued", by="desk", reason=reason, queued_at=stored(self._now()), operator=None, joined=None,
+            hold=False, accepted_at=None, active_at=None, calls=t.handoffs.c.calls + 1,
+        )  # fmt: skip
 
     def give_back(self, db: Any, handoff: str, operator: str, note: str) -> dict[str, Any]:
         row = self._owned(self.row(db, handoff), operator)
@@ -314,12 +316,16 @@ class Store:
             text = {"id": f"{handoff}:note", "speaker": "operator", "text": note, "language": "ja",
                     "at": self._now().isoformat(timespec="seconds")}  # fmt: skip
             self._add_message(db, handoff, text, author=by, before=False)
+        self._lapse(db, handoff)
+        self._move(db, handoff, outcome, by=by, reason=reason, note=note, **extra)
+
+    def _lapse(self, db: Any, handoff: str) -> None:
+        """What was sent to the car and not answered is withdrawn."""
         db.execute(
             t.pushes.update()
             .where(t.pushes.c.handoff == handoff, t.pushes.c.state == "sent")
             .values(state="lapsed", answered_at=stored(self._now()))
         )
-        self._move(db, handoff, outcome, by=by, reason=reason, note=note, **extra)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -391,32 +397,6 @@ class Store:
         return message_json(values)
 
 
-def pushed(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a push, checked. Raises `Unfit`."""
-    if kind not in PUSH_FIELDS:
-        raise Unfit("kind")
-    needed, optional = PUSH_FIELDS[kind]
-    if unknown := set(data) - {*needed, *optional}:
-        raise Unfit(f"unknown: {', '.join(sorted(map(str, unknown)))}")
-    out: dict[str, Any] = {}
-    for name in (*needed, *optional):
-        value = data.get(name)
-        if value is None or value == "":
-            if name in needed:
-                raise Unfit(name)
-            continue
-        if name in ("latitude", "longitude"):
-            limit = 90 if name == "latitude" else 180
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not -limit <= value <= limit:
-                raise Unfit(name)
-            out[name] = float(value)
-        elif not isinstance(value, str) or len(value) > 500:
-            raise Unfit(name)
-        else:
-            out[name] = value
-    return out
-
-
 def brief(row: Any, now: datetime) -> dict[str, Any]:
     """One handoff as a line of the queue."""
     waited_until = row.accepted_at or row.ended_at or stored(now)
@@ -434,10 +414,12 @@ def brief(row: Any, now: datetime) -> dict[str, Any]:
         "joined": row.joined,
         "hold": bool(row.hold),
         "created_at": shown(row.created_at),
+        "queued_at": shown(row.queued_at),
+        "calls": row.calls,
         "accepted_at": shown(row.accepted_at),
         "active_at": shown(row.active_at),
         "ended_at": shown(row.ended_at),
-        "waited_s": max(0.0, round((waited_until - row.created_at).total_seconds(), 1)),
+        "waited_s": max(0.0, round((waited_until - (row.queued_at or row.created_at)).total_seconds(), 1)),
         "outcome_reason": row.outcome_reason,
         "note": row.note,
     }

@@ -198,7 +198,9 @@ async def test_operator_and_driver_talk(tmp_path: Path, stack: AsyncExitStack) -
     assert problems == []
 
 
-async def test_without_a_microphone_typed_words_go_on_and_the_page_says_why(tmp_path: Path, stack: AsyncExitStack) -> None:
+async def test_without_a_microphone_typed_words_go_on_and_the_page_says_why(
+    tmp_path: Path, stack: AsyncExitStack
+) -> None:
     from playwright.async_api import async_playwright
 
     desk = await stack.enter_async_context(open_desk("sqlite://", patience=PATIENCE, car=SECRET))

@@ -234,7 +234,9 @@ async def test_on_hold_nobody_hears_anybody(desk: Desk) -> None:
 
 async def test_a_call_centre_speaks_over_its_own_connection(desk: Desk) -> None:
     accounts = desk.server.service.accounts
-    await desk.server.service.read(lambda db: accounts.add_client(db, "centre", "connector", "centre-secret-0123456789"))
+    await desk.server.service.read(
+        lambda db: accounts.add_client(db, "centre", "connector", "centre-secret-0123456789")
+    )
     handoff = await desk.submit()
     path = f"/api/v1/handoffs/{handoff}/sound?operator=tanaka"
 

@@ -87,7 +87,9 @@ async def test_the_sound_begins_with_the_line_and_ends_with_it(stage: Stage) -> 
     assert voice.out is not None
     voice.out(FRAME)
     await stage.until(lambda: stage.channel.sent == [FRAME])
-    stage.channel.speak(DeskSoundNote("talk", {"on": True, "operator": "suzuki"}), FRAME, DeskSoundNote("talk", {"on": False}))
+    stage.channel.speak(
+        DeskSoundNote("talk", {"on": True, "operator": "suzuki"}), FRAME, DeskSoundNote("talk", {"on": False})
+    )
     await stage.until(lambda: voice.heard == [FRAME])
     out = voice.out
     stage.give(None)
@@ -142,14 +144,14 @@ async def test_a_desk_that_takes_nothing_holds_up_nobody_and_fills_no_memory(sta
     stage.sounds.join("s", voice)
     stage.give("h1")
     await stage.until(lambda: stage.told == [("on", 0)])
-    stage.channel.stuck = True
+    stage.channel.free.clear()
     assert voice.out is not None
     for _ in range(10 * WAITING):
         voice.out(FRAME)
     await asyncio.sleep(0.02)
     lost = sum(frames for state, frames in stage.told if state == "lost")
     assert 9 * WAITING - WAITING <= lost <= 9 * WAITING
-    stage.channel.stuck = False
+    stage.channel.free.set()
     await stage.until(lambda: len(stage.channel.sent) >= WAITING)
     assert len(stage.channel.sent) <= WAITING + 1
 

@@ -5,6 +5,7 @@ import { lineView, packetView, pushView } from "./packet.js";
 import { Sound } from "./sound.js";
 import { words } from "./words.js";
 
+const PUSH_FIELDS = ["name", "where", "phone", "more", "sky", "day", "high", "low", "chance", "source"];
 const OPEN = ["requested", "queued", "accepted", "active"];
 
 class Page {
@@ -80,14 +81,18 @@ class Page {
     document.documentElement.lang = this.language;
     const texts = { "name-label": w.name, "password-label": w.password, enter: w.enter, leave: w.leave, "queue-title": w.queue, "ended-title": w.ended, send: w.send, "push-send": w.push, "give-back": w.giveBack, overview: w.overview, "talk-button": w.talk, "mine-label": w.mineLevel, "driver-label": w.driverLevel };
     for (const [id, text] of Object.entries(texts)) at(id).textContent = text;
-    const hints = { q: w.search, text: w.say, note: w.note, "push-name": w.pushName, "push-where": w.pushWhere, "push-phone": w.pushPhone };
+    const hints = { q: w.search, text: w.say, note: w.note, "push-where": w.pushWhere, "push-phone": w.pushPhone, "push-more": w.pushMore, "push-source": w.pushSource, "push-day": w.pushDay, "push-high": w.pushHigh, "push-low": w.pushLow, "push-chance": w.pushChance, "push-sky": w.pushSky };
     for (const [id, text] of Object.entries(hints)) {
       at(id).placeholder = text;
+      at(id).title = text;
       at(id).setAttribute("aria-label", text);
     }
     const kind = at("push-kind").value;
     at("push-kind").replaceChildren(...Object.entries(w.kinds).map(([value, text]) => el("option", { value }, text)));
     at("push-kind").value = kind || "destination";
+    const sky = at("push-sky").value;
+    at("push-sky").replaceChildren(...Object.entries(w.skies).map(([value, text]) => el("option", { value }, text)));
+    at("push-sky").value = sky || "clear";
     this.pushFields();
     this.soundView();
   }
@@ -167,7 +172,8 @@ class Page {
       this.handoffs.delete(handoff);
     }
     if (this.shown?.id === handoff) {
-      Object.assign(this.shown, { state: data.state, operator: data.operator ?? this.shown.operator });
+      const operator = data.state === "queued" ? null : (data.operator ?? this.shown.operator);
+      Object.assign(this.shown, { state: data.state, operator });
       this.render();
     }
     this.lists();
@@ -184,8 +190,8 @@ class Page {
     const w = this.w;
     const waiting = h.state === "queued";
     return el("li", {}, el("button", { type: "button", cls: `row ${h.state}${this.shown?.id === h.id ? " chosen" : ""}`, click: () => this.try(() => this.open(h.id)), "data-id": h.id },
-      el("b", {}, w.reasons[h.reason] ?? h.reason), h.test && el("span", { cls: "test" }, w.test), el("span", { cls: "tag" }, w.states[h.state]),
-      waiting && el("span", { cls: "wait", "data-since": h.created_at }, seconds(h.waited_s)),
+      el("b", {}, w.reasons[h.reason] ?? h.reason), h.test && el("span", { cls: "test" }, w.test), el("span", { cls: "tag" }, w.states[h.state]), h.calls > 1 && h.state === "queued" && el("span", { cls: "urgent" }, w.again),
+      waiting && el("span", { cls: "wait", "data-since": h.queued_at ?? h.created_at }, seconds(h.waited_s)),
       el("span", { cls: "soft" }, h.summary[this.language]), h.operator && el("span", { cls: "soft" }, h.operator)));
   }
 
@@ -336,18 +342,28 @@ class Page {
 
   async push() {
     const kind = at("push-kind").value;
-    const [name, phone] = [at("push-name").value.trim(), at("push-phone").value.trim()];
-    const [latitude, longitude] = at("push-where").value.split(/[,、\s]+/).map(Number);
+    const value = (id) => at(`push-${id}`).value.trim();
+    const number = (id) => (value(id) === "" ? undefined : Number(value(id)));
+    const [name, phone] = [value("name"), value("phone")];
+    const [latitude, longitude] = value("where").split(/[,、\s]+/).map(Number);
     const place_id = this.picked?.name === name ? this.picked.id : undefined;
-    const data = { destination: { name, latitude, longitude, place_id }, place: { name, latitude, longitude, phone, place_id }, phone: { name, phone }, notice: { text: name } }[kind];
+    const data = {
+      destination: { name, latitude, longitude, place_id },
+      place: { name, latitude, longitude, phone, place_id },
+      phone: { name, phone },
+      notice: { text: name },
+      news: { title: name, summary: value("more"), source: value("source") },
+      weather: { place: name, sky: value("sky"), day: value("day"), high_c: number("high"), low_c: number("low"), chance: number("chance"), source: value("source") },
+    }[kind];
     await this.step("pushes", { id: newId(), kind, data });
-    for (const id of ["push-name", "push-where", "push-phone"]) at(id).value = "";
+    for (const id of PUSH_FIELDS) at(`push-${id}`).value = id === "sky" ? "clear" : "";
   }
 
   pushFields() {
-    const kind = at("push-kind").value;
-    at("push-where").hidden = !["destination", "place"].includes(kind);
-    at("push-phone").hidden = !["phone", "place"].includes(kind);
+    const shown = { destination: ["where"], place: ["where", "phone"], phone: ["phone"], notice: [], news: ["more", "source"], weather: ["sky", "day", "high", "low", "chance", "source"] }[at("push-kind").value];
+    for (const id of PUSH_FIELDS) at(`push-${id}`).hidden = id !== "name" && !shown.includes(id);
+    const hint = this.w.pushNames[at("push-kind").value];
+    for (const name of ["placeholder", "title", "ariaLabel"]) at("push-name")[name] = hint;
   }
 
   pushed(push) {

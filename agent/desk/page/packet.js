@@ -57,6 +57,12 @@ export function lineView(message, w) {
 }
 
 export function pushView(push, w) {
-  const text = push.kind === "notice" ? push.data.text : [push.data.name, push.data.phone].filter(Boolean).join(" · ");
-  return el("p", { cls: `push ${push.state}`, "data-push": push.id }, el("b", {}, `${w.kinds[push.kind] ?? push.kind}: `), text, el("span", { cls: "tag" }, w.pushStates[push.state] ?? push.state));
+  const { data } = push;
+  const degrees = [data.high_c, data.low_c].filter((value) => value !== undefined).map((value) => `${value} ℃`).join(" / ");
+  const parts = {
+    notice: [data.text],
+    news: [data.title, data.source, data.summary],
+    weather: [data.place, data.day, w.skies[data.sky] ?? data.sky, degrees, data.chance === undefined ? "" : `${w.pushChance} ${data.chance}`],
+  }[push.kind] ?? [data.name, data.phone];
+  return el("p", { cls: `push ${push.state}`, "data-push": push.id }, el("b", {}, `${w.kinds[push.kind] ?? push.kind}: `), parts.filter(Boolean).join(" · "), el("span", { cls: "tag" }, w.pushStates[push.state] ?? push.state));
 }
