@@ -81,8 +81,10 @@ def _weather(sentences: Sentences, data: Mapping[str, Any], language: Language, 
     high, low = (_degrees(data.get(key), language) for key in ("high_c", "low_c"))
     if high and low:
         what.append(sentences.say(language, "weather.high_low", high=high, low=low))
-    elif high or low:
-        what.append(sentences.say(language, f"weather.{'high' if high else 'low'}", **{"high" if high else "low": high or low}))  # fmt: skip
+    elif high:
+        what.append(sentences.say(language, "weather.high", high=high))
+    elif low:
+        what.append(sentences.say(language, "weather.low", low=low))
     if data.get("chance") is not None:
         what.append(sentences.say(language, "weather.chance", percent=round(float(data["chance"]))))
     said = ("、" if language == "ja" else ", ").join(what)

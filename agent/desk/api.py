@@ -315,16 +315,22 @@ async def export(request: web.Request) -> web.Response:
         "json": (archives.as_json, "application/json"),
         "csv": (archives.as_csv, "text/csv"),
         "html": (archives.as_html, "text/html"),
+        "pdf": (archives.as_pdf, "application/pdf"),
     }.get(form)
     if made is None:
-        raise Unfit("format is json, csv or html")
+        raise Unfit("format is json, csv, html or pdf")
 
     def job(db: Any) -> dict[str, Any]:
         service.accounts.note(db, caller, f"export_{form}", handoff)
         return service.store.whole(db, handoff)
 
     write, kind = made
-    response = web.Response(text=write(await service.read(job)), content_type=kind, charset="utf-8")
+    # A long talk takes a while to be set.
+    written = await asyncio.to_thread(write, await service.read(job))
+    if isinstance(written, bytes):
+        response = web.Response(body=written, content_type=kind)
+    else:
+        response = web.Response(text=written, content_type=kind, charset="utf-8")
     if form != "html":
         response.headers["Content-Disposition"] = f'attachment; filename="handoff.{form}"'
     return response
