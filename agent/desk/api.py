@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -311,20 +311,20 @@ async def search(request: web.Request) -> web.Response:
 async def export(request: web.Request) -> web.Response:
     service, caller, handoff = service_of(request), caller_of(request), request.match_info["id"]
     form = request.query.get("format", "json")
-    made = {
+    forms: Mapping[str, tuple[Callable[[Mapping[str, Any]], str | bytes], str]] = {
         "json": (archives.as_json, "application/json"),
         "csv": (archives.as_csv, "text/csv"),
         "html": (archives.as_html, "text/html"),
         "pdf": (archives.as_pdf, "application/pdf"),
-    }.get(form)
-    if made is None:
+    }
+    if form not in forms:
         raise Unfit("format is json, csv, html or pdf")
 
     def job(db: Any) -> dict[str, Any]:
         service.accounts.note(db, caller, f"export_{form}", handoff)
         return service.store.whole(db, handoff)
 
-    write, kind = made
+    write, kind = forms[form]
     # A long talk takes a while to be set.
     written = await asyncio.to_thread(write, await service.read(job))
     if isinstance(written, bytes):

@@ -428,13 +428,20 @@ async def test_what_the_desk_does_not_take_is_final_for_the_car(desk: Desk) -> N
 async def test_exports_are_files_and_logged(desk: Desk) -> None:
     suzuki = await desk.person("suzuki")
     handoff = await desk.submit("<script>alert(1)</script>=1+1")
-    for form, kind in (("json", "application/json"), ("csv", "text/csv"), ("html", "text/html")):
+    for form, kind in (
+        ("json", "application/json"),
+        ("csv", "text/csv"),
+        ("html", "text/html"),
+        ("pdf", "application/pdf"),
+    ):
         async with suzuki.http.get(f"{desk.url}/api/v1/handoffs/{handoff}/export?format={form}") as response:
             assert (response.status, response.content_type) == (200, kind)
             assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-            if form != "json":
-                assert "<script>" not in await response.text() or form == "csv"
-    assert {"export_json", "export_csv", "export_html"} <= {row["action"] for row in await desk.audit()}
+            if form == "html":
+                assert "<script>" not in await response.text()
+            if form == "pdf":
+                assert (await response.read()).startswith(b"%PDF-")
+    assert {"export_json", "export_csv", "export_html", "export_pdf"} <= {row["action"] for row in await desk.audit()}
     assert (await suzuki.call("GET", f"/api/v1/handoffs/{handoff}/export?format=exe"))[0] == 422
 
 

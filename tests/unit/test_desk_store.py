@@ -23,6 +23,7 @@ from agent.desk.document import kinds, pushed
 from agent.desk.errors import Conflict, DeskError, NotThere, Refused, Unfit
 from agent.desk.states import FINAL, STATES, WAYS
 from agent.desk.store import Store
+from tests import postgres
 from tests.fakes_desk import packet
 
 
@@ -464,17 +465,53 @@ def differences(engine: Any) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(db, opts=own), t.META))
 
 
-@pytest.mark.skipif("CONCIERGE_INTERNAL_POSTGRES" not in os.environ, reason="no PostgreSQL named")
-def test_the_same_on_postgresql() -> None:
-    bench = Bench(os.environ["CONCIERGE_INTERNAL_POSTGRES"])
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    with postgres.cluster() as url:
+        yield url
+
+
+@pytest.mark.skipif(
+    postgres.programs() is None and postgres.URL not in os.environ, reason="PostgreSQL is not installed"
+)
+def test_the_same_on_postgresql(postgres_url: str) -> None:
+    bench = Bench(postgres_url)
     try:
         handoff = bench.active()
         bench.say(handoff, "渋谷で寿司を", "suzuki")
-        bench.do(lambda db: bench.store.give_back(db, handoff, "suzuki", "済み"))
-        assert len(bench.do(lambda db: bench.archive.search(db, "寿司"))) == 2
+        spoken = {"id": "spoken-0001-1", "text": "寿司ですね", "language": "ja", "at": "x", "speaker": "operator"}
+        assert bench.do(lambda db: bench.store.heard(db, handoff, spoken, "suzuki"))["spoken"] is True
+        bench.do(lambda db: bench.store.call_again(db, handoff, "operator_gone"))
+        bench.do(lambda db: bench.store.claim(db, handoff, "sato"))
+        bench.do(lambda db: bench.store.activate(db, handoff))
+        bench.do(lambda db: bench.store.give_back(db, handoff, "sato", "済み"))
+        assert len(bench.do(lambda db: bench.archive.search(db, "寿司"))) == 3
         assert bench.do(bench.archive.statistics)["states"] == {"returned": 1}
         assert bench.do(lambda db: bench.archive.erase(db, "owner")) == 1
+        assert left_of(bench, handoff) == 0
         assert differences(bench.engine) == []
+    finally:
+        migrate(bench.engine, "base")
+        bench.engine.dispose()
+
+
+@pytest.mark.skipif(
+    postgres.programs() is None and postgres.URL not in os.environ, reason="PostgreSQL is not installed"
+)
+def test_of_many_claims_at_once_one_wins_on_postgresql_too(postgres_url: str) -> None:
+    bench = Bench(postgres_url)
+    try:
+        handoff = bench.submit()
+
+        def claim(number: int) -> bool:
+            try:
+                bench.do(lambda db: bench.store.claim(db, handoff, f"operator-{number}"))
+                return True
+            except Conflict:
+                return False
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(claim, range(16))) == 1
     finally:
         migrate(bench.engine, "base")
         bench.engine.dispose()
