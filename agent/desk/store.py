@@ -18,6 +18,7 @@ from agent.desk import tables as t
 from agent.desk.database import shown, stored, utc_now
 from agent.desk.document import pushed
 from agent.desk.errors import Conflict, NotThere, Refused, Unfit
+from agent.desk.prepared import Prepared, inserting
 from agent.desk.states import FINAL, sources
 from backends.model import HandoffState
 from backends.redaction import redact
@@ -25,6 +26,40 @@ from backends.redaction import redact
 MAX_MESSAGE = 2_000
 """characters of one message"""
 EVENTS_AT_ONCE = 500
+_WHERE = Prepared(
+    sa.select(
+        t.handoffs.c.state,
+        sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.handoff == sa.bindparam("id")).scalar_subquery(),
+    ).where(t.handoffs.c.id == sa.bindparam("id"))
+)
+"""state of a handoff and its last event"""
+_POSITION = Prepared(
+    sa.select(sa.func.count())
+    .select_from(t.handoffs)
+    .where(
+        t.handoffs.c.state == "queued",
+        t.handoffs.c.created_at
+        <= sa.select(t.handoffs.c.created_at).where(t.handoffs.c.id == sa.bindparam("id")).scalar_subquery(),
+    )
+)
+_CLAIM = Prepared(
+    t.handoffs.update()
+    .where(t.handoffs.c.id == sa.bindparam("claimed"), t.handoffs.c.state == "queued")
+    .values(
+        state="accepted",
+        operator=sa.bindparam("operator"),
+        accepted_at=sa.bindparam("accepted_at", type_=t.handoffs.c.accepted_at.type),
+    )
+)
+_HOLDER = Prepared(sa.select(t.handoffs.c.state, t.handoffs.c.operator).where(t.handoffs.c.id == sa.bindparam("id")))
+_EVENTS = (
+    t.events.select()
+    .where(t.events.c.seq > sa.bindparam("after"))
+    .order_by(t.events.c.seq)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_EVENTS_OF = _EVENTS.where(t.events.c.handoff == sa.bindparam("of"))
+_EVENT = inserting(t.events, "handoff", "at", "type", "data")
 
 
 class Store:
@@ -41,13 +76,12 @@ class Store:
         return found
 
     def receipt(self, db: Any, handoff: str) -> dict[str, Any]:
-        row = self.row(db, handoff)
-        last = db.execute(sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.handoff == handoff)).scalar() or 0
-        position = 0
-        if row.state == "queued":
-            earlier = (t.handoffs.c.state == "queued") & (t.handoffs.c.created_at < row.created_at)
-            position = 1 + db.execute(sa.select(sa.func.count()).select_from(t.handoffs).where(earlier)).scalar()
-        return {"id": handoff, "state": row.state, "seq": int(last), "position": position}
+        found = _WHERE(db, id=handoff).first()
+        if found is None:
+            raise NotThere(handoff)
+        state, last = found
+        position = int(_POSITION(db, id=handoff).scalar()) if state == "queued" else 0
+        return {"id": handoff, "state": state, "seq": int(last or 0), "position": position}
 
     def listed(self, db: Any, states: Sequence[str], limit: int = 200) -> list[dict[str, Any]]:
         """Handoffs in these states, those that wait longest first."""
@@ -77,10 +111,9 @@ class Store:
     def events_after(
         self, db: Any, after: int, handoff: str | None = None, limit: int = EVENTS_AT_ONCE
     ) -> list[dict[str, Any]]:
-        query = t.events.select().where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
-        if handoff is not None:
-            query = query.where(t.events.c.handoff == handoff)
-        return [event_json(row) for row in db.execute(query)]
+        query = _EVENTS if handoff is None else _EVENTS_OF
+        values = {"after": after, "most": limit, **({} if handoff is None else {"of": handoff})}
+        return [event_json(row) for row in db.execute(query, values)]
 
     def last_event(self, db: Any) -> int:
         return int(db.execute(sa.select(sa.func.max(t.events.c.seq))).scalar() or 0)
@@ -145,19 +178,16 @@ class Store:
     def claim(self, db: Any, handoff: str, operator: str) -> dict[str, Any]:
         """First come, first served: raises `Conflict` when somebody else was quicker or it is not waiting any more. Repeated by
         the one who has it, it changes nothing."""
-        now = stored(self._now())
-        changed = db.execute(
-            t.handoffs.update()
-            .where(t.handoffs.c.id == handoff, t.handoffs.c.state == "queued")
-            .values(state="accepted", operator=operator, accepted_at=now)
-        ).rowcount
+        changed = _CLAIM(db, claimed=handoff, operator=operator, accepted_at=stored(self._now())).rowcount
         if changed == 1:
             self._event(db, handoff, "state", {"state": "accepted", "by": operator, "operator": operator})
             return self.receipt(db, handoff)
-        row = self.row(db, handoff)
-        if row.operator == operator and row.state in ("accepted", "active"):
+        holder = _HOLDER(db, id=handoff).first()
+        if holder is None:
+            raise NotThere(handoff)
+        if holder.operator == operator and holder.state in ("accepted", "active"):
             return self.receipt(db, handoff)
-        raise Conflict(f"{row.state}")
+        raise Conflict(str(holder.state))
 
     def decline(self, db: Any, handoff: str, operator: str, reason: str) -> dict[str, Any]:
         row = self.row(db, handoff)
@@ -362,11 +392,7 @@ class Store:
         return row
 
     def _event(self, db: Any, handoff: str, kind: str, data: Mapping[str, Any]) -> None:
-        db.execute(
-            t.events.insert().values(
-                handoff=handoff, at=stored(self._now()), type=kind, data=json.dumps(data, ensure_ascii=False)
-            )
-        )
+        _EVENT(db, handoff=handoff, at=stored(self._now()), type=kind, data=json.dumps(data, ensure_ascii=False))
 
     def _add_message(
         self, db: Any, handoff: str, message: Mapping[str, Any], *, author: str | None, before: bool
