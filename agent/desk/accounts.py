@@ -23,9 +23,7 @@ FAILURES = 5
 """wrong passwords a name or an address may give within `FAILURES_WITHIN` before it has to wait"""
 FAILURES_WITHIN = timedelta(minutes=5)
 PASSWORD_LEAST = 10
-_CLIENT = Prepared(
-    sa.select(t.clients.c.key, t.clients.c.secret, t.clients.c.role).where(t.clients.c.key == sa.bindparam("key"))
-)
+_CLIENT = Prepared(t.clients.select().where(t.clients.c.key == sa.bindparam("wanted")))
 _NONCE = inserting(t.nonces, "nonce", "at")
 _NOTE = inserting(t.audit, "at", "actor", "role", "action", "handoff", "address", "detail")
 
@@ -121,7 +119,7 @@ class Accounts:
         return secret
 
     def client(self, db: Any, key: str) -> Any:
-        return _CLIENT(db, key=key).first()
+        return _CLIENT(db, wanted=key).first()
 
     def use_nonce(self, db: Any, key: str, nonce: str) -> None:
         """Raises `Conflict` for one seen before; the database remembers, so a restart does not forget."""
