@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from actions.skill import World
     from agent.agentplus import AgentPlus
     from agent.dialogue_worker import Engine
+    from agent.line_sound import LineSounds
     from agent.prediction.store import History
     from agent.voice_words import VoiceWords
     from backends.ports import Preferences
@@ -390,6 +391,8 @@ class System:
     phrases: Phrases
     manners: MannerDialogue
     """takes wishes about how it speaks, for sessions with a voice"""
+    line_sounds: LineSounds | None = None
+    """the sound to operators; None without a desk"""
 
 
 def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:

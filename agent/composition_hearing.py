@@ -47,6 +47,12 @@ class Ears:
             return self._engine
         return "vosk" if self._store.best("vosk", language) is not None else "whisper"
 
+    def can_hear(self, language: SpeechLanguage) -> bool:
+        """Whether a model for that language is installed."""
+        if self.engine(language) == "vosk":
+            return self._store.best("vosk", language) is not None
+        return self._store.best("whisper", "any") is not None
+
     def activity(self) -> VoiceActivity:
         from audio.vad import SileroActivity
 
@@ -156,3 +162,27 @@ class Ears:
             model.close()
         if self._whisper is not None:
             self._whisper.close()
+
+
+class DeskTranscriber:
+    """Writes down what operators say (`agent.desk.transcripts.Transcriber`); models are loaded with the first words."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._ears = Ears(settings)
+        self._recognizers: dict[SpeechLanguage, Recognizer] = {}
+
+    def can(self, language: str) -> bool:
+        return self._ears.can_hear("en" if language == "en" else "ja")
+
+    def write_down(self, sound: bytes, language: str) -> tuple[str, float]:
+        from audio.frames import frames
+
+        spoken: SpeechLanguage = "en" if language == "en" else "ja"
+        if spoken not in self._recognizers:
+            self._recognizers[spoken] = self._ears.recognizer(spoken, partials=False)
+        recognizer = self._recognizers[spoken]
+        recognizer.start()
+        for frame in frames(sound):
+            recognizer.accept(frame)
+        heard = recognizer.finish()
+        return heard.text, heard.confidence

@@ -32,10 +32,11 @@ def add(desk: argparse.ArgumentParser) -> None:
 
 
 def _desk_serve(settings: Settings, _: argparse.Namespace) -> int:
+    from agent.composition_hearing import DeskTranscriber
     from agent.desk.server import serve
 
     check_home(settings)
-    return asyncio.run(serve(settings))
+    return asyncio.run(serve(settings, DeskTranscriber(settings)))
 
 
 def _desk_adduser(settings: Settings, arguments: argparse.Namespace) -> int:

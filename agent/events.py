@@ -124,7 +124,7 @@ class Handoff:
     id: str
     state: str
     """a state of the desk (docs/desk.md), or what happened within one: line_lost, line_back, operator_lost, operator_back,
-    operator_changed, hold, unhold, waiting"""
+    operator_changed, hold, unhold, waiting, queued_again"""
     owner: str
     """who holds the line from here on: agent or operator"""
     text: str
@@ -146,6 +146,21 @@ class OperatorSaid:
     language: Language
     author: str | None
     at: datetime
+    spoken: bool = False
+    """said into a microphone and heard as sound already: shown, not said again"""
+
+
+@dataclass(frozen=True, slots=True)
+class LineSound:
+    """The sound between the driver and the operator."""
+
+    type: ClassVar[str] = "line_sound"
+    session: str
+    handoff: str
+    state: str
+    """on, off (words go on as text), talking and quiet (the operator), lost"""
+    frames: int = 0
+    """of `lost`: how many did not get through since it was last told"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +172,7 @@ class Pushed:
     handoff: str
     id: str
     kind: str
-    """destination, place, phone, notice"""
+    """destination, place, phone, notice, news, weather"""
     data: Mapping[str, Any]
     state: str
     """sent, accepted, refused, failed, lapsed"""
@@ -165,6 +180,8 @@ class Pushed:
     """what the car says about it"""
     language: Language
     at: datetime
+    card: Mapping[str, Any] | None = None
+    """of something that was taken: what is shown of it, as a card of an answer"""
 
 
 # ── the voice loop; `time` is seconds of sound since it started ─────────────────────────────────────────────────────
@@ -191,7 +208,7 @@ class VoiceState:
     type: ClassVar[str] = "voice"
     session: str
     state: str
-    """idle, listening, thinking, speaking"""
+    """idle, listening, thinking, speaking, call"""
     reason: str
     time: float
 
@@ -313,19 +330,44 @@ VoiceEvent: TypeAlias = (
     Woke | VoiceState | Partial | Recognised | Speaking | Held | Resumed | Interrupted | Prompted | Latency | SoundLost
 )
 Event: TypeAlias = (
-    Heard | Understood | Acted | Spoke | Notice | Failed | Relayed | Handoff | OperatorSaid | Pushed | VoiceEvent
+    Heard
+    | Understood
+    | Acted
+    | Spoke
+    | Notice
+    | Failed
+    | Relayed
+    | Handoff
+    | OperatorSaid
+    | LineSound
+    | Pushed
+    | VoiceEvent
 )
 
 
 def said_unasked(event: Event) -> tuple[str, Language] | None:
     """What a voice has to say for an event that answers nobody: a notice, the desk's words and what it sent; None: nothing."""
+    if isinstance(event, OperatorSaid) and event.spoken:
+        return None
     if isinstance(event, Notice | Handoff | OperatorSaid | Pushed) and event.text.strip():
         return event.text, event.language
     return None
 
 
 PERSONAL = frozenset(
-    {"text", "entities", "arguments", "cards", "quick_replies", "data", "heard", "unheard", "alternatives", "note"}
+    {
+        "text",
+        "entities",
+        "arguments",
+        "cards",
+        "quick_replies",
+        "data",
+        "heard",
+        "unheard",
+        "alternatives",
+        "note",
+        "card",
+    }
 )
 """fields that hold what people said or were told; left out of the log unless it is switched on"""
 

@@ -1,7 +1,8 @@
 """Who holds the line: the agent, or an operator of the Owner's Desk.
 
-`Handoffs` keeps one open handoff a session. The line changes hands in two places only: `_take` gives it to the operator who
-accepted, `_close` (the one exit) gives it back, whatever ended the handoff, and says what happened. Everything between is
+`Handoffs` keeps one open handoff a session. The line changes hands in three places only: `_take` gives it to the operator who
+accepted, `_called_again` gives it to the agent until another operator answers, `_close` (the one exit) gives it back for good,
+whatever ended the handoff, and says what happened. Everything between is
 driven by the desk's events, which come in order and more than once, and by an outbox that is emptied whenever the desk can
 be reached. All state changes happen without awaiting in between, so that nothing can see the line without an owner.
 """
@@ -17,7 +18,18 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol, cast
 
-from agent.events import Event, EventStream, Handoff, Heard, OperatorSaid, Pushed, Spoke, Understood
+from agent import push_words
+from agent.events import (
+    Event,
+    EventStream,
+    Handoff,
+    Heard,
+    OperatorSaid,
+    Pushed,
+    Recognised,
+    Spoke,
+    Understood,
+)
 from agent.handoff_state import FINAL, KEPT_EVENTS, CarryOut, Command, OpenHandoff, Owner, Waits, name_of, plain
 from agent.handoff_store import HandoffStore, Outgoing
 from agent.line_words import LineWords
@@ -240,6 +252,21 @@ class Handoffs:
         # Told again after a restart in between: the desk counts it once.
         self._tell(open_, "active", {})
 
+    def _called_again(self, open_: OpenHandoff) -> None:
+        """The operator is lost for good and the desk calls another: until one answers, the agent has the line."""
+        why = f"{open_.operator} is gone"
+        open_.operator, open_.state = None, "queued"
+        self._store.update(open_.id, operator=None, state="queued")
+        if open_.push is not None:
+            lapsed, open_.push = open_.push, None
+            self._show_push(open_, lapsed, "lapsed")
+        if open_.owner == "operator":
+            open_.owner = "agent"
+            self._store.give_line(open_.session, open_.id, "agent", why, self._clock())
+        self._announce(open_, "queued_again", "desk.queued_again")
+        if open_.ringing is None or open_.ringing.done():
+            open_.ringing = asyncio.create_task(self._ring(open_))
+
     def _close(
         self, open_: OpenHandoff, outcome: str, why: str, *, note: str | None = None, quiet: bool = False
     ) -> str:
@@ -256,6 +283,8 @@ class Handoffs:
             if task is not None and task is not asyncio.current_task():
                 task.cancel()
         key = f"desk.{outcome}_note" if note else f"desk.{outcome}"
+        if (outcome, why) == ("dropped", "operator_gone"):
+            key = "desk.dropped_nobody"
         text = self._say(
             open_.language, key, phone=self._phone, note=note or "", operator=name_of(open_.operator or "")
         )
@@ -365,6 +394,8 @@ class Handoffs:
         elif state == "active":
             open_.state = "active"
             self._store.update(open_.id, state="active")
+        elif state == "queued" and open_.operator is not None and not told:
+            self._called_again(open_)
         elif state in FINAL:
             note = str(data["note"]) if data.get("note") else None
             self._close(open_, state, str(data.get("reason") or data.get("by") or ""), note=note)
@@ -373,6 +404,7 @@ class Handoffs:
         said = OperatorSaid(
             open_.session, open_.id, str(data["id"]), str(data["text"]),
             "en" if data.get("language") == "en" else "ja", name_of(str(data.get("author") or "")), self._clock(),
+            data.get("spoken") is True,
         )  # fmt: skip
         self._show(open_, said, emit=not told)
 
@@ -391,21 +423,23 @@ class Handoffs:
 
     def _push(self, open_: OpenHandoff, data: Mapping[str, Any], told: bool) -> None:
         if data.get("state") == "sent":
-            open_.push = {"id": str(data["id"]), "kind": str(data["kind"]), "data": dict(data.get("data") or {})}
-            self._show_push(open_, open_.push, "sent", emit=not told)
+            push = {"id": str(data["id"]), "kind": str(data["kind"]), "data": dict(data.get("data") or {})}
+            if not push_words.known(self._sentences, push, open_.language, self._clock()):
+                # A desk that is newer than this car, or nonsense: the operator learns that it did not work.
+                log.warning("the desk sent something unknown: %s", push["kind"])
+                self._tell(open_, "push", {"push": push["id"], "state": "failed", "detail": "unknown"})
+                return
+            open_.push = push
+            self._show_push(open_, push, "sent", emit=not told)
         elif open_.push is not None and open_.push["id"] == data.get("id"):
             open_.push = None
 
     def _show_push(self, open_: OpenHandoff, push: Mapping[str, Any], state: str, *, emit: bool = True) -> None:
-        data = push["data"]
-        key = f"desk.push_{push['kind']}" if state == "sent" else f"desk.push_{state}"
-        text = self._say(
-            open_.language, key,
-            name=data.get("name") or "", text=data.get("text") or "", phone=data.get("phone") or "",
-        )  # fmt: skip
+        text = push_words.words(self._sentences, push, state, open_.language, self._clock())
         event = Pushed(
-            open_.session, open_.id, push["id"], push["kind"], data, state, text, open_.language, self._clock()
-        )
+            open_.session, open_.id, push["id"], push["kind"], push["data"], state, text, open_.language, self._clock(),
+            push_words.card(push) if state == "accepted" else None,
+        )  # fmt: skip
         self._show(open_, event, emit=emit)
 
     async def _ring(self, open_: OpenHandoff) -> None:
@@ -439,9 +473,12 @@ class Handoffs:
         open_ = self._open.get(event.session)
         if open_ is None:
             return
-        if isinstance(event, Heard) and event.text:
+        if isinstance(event, Recognised):
+            open_.confidence = event.confidence if event.taken == "request" else None
+        elif isinstance(event, Heard) and event.text:
             open_.shown.append(event)
-            self._line(open_, "driver", event.text, at=event.at)
+            confidence, open_.confidence = open_.confidence, None
+            self._line(open_, "driver", event.text, at=event.at, confidence=confidence)
         elif isinstance(event, Understood) and event.function == "safety":
             open_.urgent_turn = event.turn
         elif isinstance(event, Spoke) and event.text:
@@ -449,7 +486,14 @@ class Handoffs:
             self._line(open_, "agent", event.text, urgent=event.turn == open_.urgent_turn)
 
     def _line(
-        self, open_: OpenHandoff, speaker: str, text: str, *, at: datetime | None = None, urgent: bool = False
+        self,
+        open_: OpenHandoff,
+        speaker: str,
+        text: str,
+        *,
+        at: datetime | None = None,
+        urgent: bool = False,
+        confidence: float | None = None,
     ) -> None:
         body = {
             "id": f"{open_.id}:{secrets.token_urlsafe(8)}",
@@ -458,6 +502,7 @@ class Handoffs:
             "language": open_.language,
             "at": (at or self._clock()).isoformat(),
             "urgent": urgent,
+            "confidence": None if confidence is None else round(min(1.0, max(0.0, confidence)), 3),
         }
         self._tell(open_, "say", body)
 
@@ -493,7 +538,7 @@ class Handoffs:
                 speaker = cast(Any, body["speaker"])
                 line = DeskLine(
                     body["id"], speaker, body["text"], cast(Language, body["language"]),
-                    datetime.fromisoformat(body["at"]), None, bool(body["urgent"]),
+                    datetime.fromisoformat(body["at"]), body.get("confidence"), bool(body["urgent"]),
                 )  # fmt: skip
                 await self._desk.say(item.handoff, line)
             elif item.kind == "active":

@@ -15,6 +15,7 @@ from agent.errors import StartError
 from agent.handoff import Handoffs
 from agent.handoff_state import CarryOut, Waits
 from agent.handoff_store import HandoffStore
+from agent.line_sound import LineSounds
 from agent.line_words import LineDataError, LineWords
 from agent.packet import Car, PacketMaker
 from agent.record import Records
@@ -146,8 +147,10 @@ async def open_handoffs(
         stack.callback(asyncio.create_task(watch.run()).cancel)
         handoffs.start()
         system.conversation.handoffs = handoffs
+        system.line_sounds = LineSounds(desk, handoffs, system.stream)
+        stack.push_async_callback(system.line_sounds.close)
         yield handoffs
-        system.conversation.handoffs = None
+        system.conversation.handoffs = system.line_sounds = None
 
 
 @asynccontextmanager
@@ -156,6 +159,7 @@ async def open_own_desk(
 ) -> AsyncIterator[tuple[Desk, str]]:
     """The desk of the settings: the one that runs elsewhere, or one of our own; with the address of its page. `note` gets a
     sentence when its port is taken."""
+    from agent.composition_hearing import DeskTranscriber
     from agent.desk import server
     from agent.desk.service import Patience
     from agent.errors import PortInUse
@@ -180,6 +184,7 @@ async def open_own_desk(
                     patience=Patience(answer_s=settings.desk_answer_s),
                     retention_days=settings.desk_retention_days,
                     car=secret,
+                    transcriber=DeskTranscriber(settings),
                 )
             )
             url = own.url

@@ -59,6 +59,8 @@ class OpenHandoff:
     """the last place the driver took from the operator"""
     shown: list[Event] = field(default_factory=list)
     urgent_turn: int | None = None
+    confidence: float | None = None
+    """how sure the recognizer was of the words that come next"""
     listening: asyncio.Task[None] | None = None
     ringing: asyncio.Task[None] | None = None
 

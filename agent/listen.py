@@ -43,8 +43,20 @@ KEYS = {
     "en": "space  talk / done talking   q  leave",
 }
 STATES = {
-    "ja": {"idle": "待っています", "listening": "聞いています", "thinking": "考えています", "speaking": "話しています"},
-    "en": {"idle": "waiting", "listening": "listening", "thinking": "thinking", "speaking": "speaking"},
+    "ja": {
+        "idle": "待っています",
+        "listening": "聞いています",
+        "thinking": "考えています",
+        "speaking": "話しています",
+        "call": "オペレーターと通話中",
+    },
+    "en": {
+        "idle": "waiting",
+        "listening": "listening",
+        "thinking": "thinking",
+        "speaking": "speaking",
+        "call": "on the line with an operator",
+    },
 }
 
 
@@ -78,6 +90,8 @@ async def listen(settings: Settings, *, language: str | None = None) -> int:
             announcer = asyncio.create_task(announce(system, lambda: [SESSION]))
             stack.callback(announcer.cancel)
             system.stream.add_sink(_spoken_notices(voice))
+            if system.line_sounds is not None:
+                stack.callback(system.line_sounds.join(SESSION, voice))
             if wake is None:
                 view.tell("voice.no_wake")
             with view:
@@ -224,7 +238,7 @@ class View:
     def _bottom(self) -> RenderableType:
         from rich.text import Text
 
-        mark = {"idle": "○", "listening": "●", "thinking": "…", "speaking": "▶"}[self._state]
+        mark = {"idle": "○", "listening": "●", "thinking": "…", "speaking": "▶", "call": "☎"}[self._state]
         line = Text(f"{mark} {STATES[self._language][self._state]}", style="bold green")
         line.append(f"  {self._partial}", style="italic")
         if self._note:

@@ -4,6 +4,7 @@
     LISTENING  hears an utterance out; asks once more after silence, then closes the line
     THINKING   recognises it, asks the dialogue
     SPEAKING   says the answer; may be held when somebody speaks into it, and goes on when that was not meant
+    CALL       an operator holds the line: an open call (agent/call.py)
 
 Everything slow happens elsewhere (`Work`) and is looked at once a frame, so that a frame is never late and nothing waits for
 ever: every state has a longest time. `frame` is called by one thread; `press`, `release`, `announce` by any.
@@ -21,6 +22,7 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeVar
 
 from agent.ahead import Ahead
+from agent.call import Call, Out
 from agent.events import (
     Event,
     Failed,
@@ -59,13 +61,15 @@ class State(str, Enum):
     LISTENING = "listening"
     THINKING = "thinking"
     SPEAKING = "speaking"
+    CALL = "call"
 
 
 _WAYS: Final[dict[State, frozenset[State]]] = {
-    State.IDLE: frozenset({State.LISTENING, State.SPEAKING}),
-    State.LISTENING: frozenset({State.LISTENING, State.THINKING, State.SPEAKING, State.IDLE}),
-    State.THINKING: frozenset({State.SPEAKING, State.LISTENING, State.IDLE}),
-    State.SPEAKING: frozenset({State.LISTENING, State.THINKING, State.SPEAKING, State.IDLE}),
+    State.IDLE: frozenset({State.LISTENING, State.SPEAKING, State.CALL}),
+    State.LISTENING: frozenset({State.LISTENING, State.THINKING, State.SPEAKING, State.IDLE, State.CALL}),
+    State.THINKING: frozenset({State.SPEAKING, State.LISTENING, State.IDLE, State.CALL}),
+    State.SPEAKING: frozenset({State.LISTENING, State.THINKING, State.SPEAKING, State.IDLE, State.CALL}),
+    State.CALL: frozenset({State.IDLE}),
 }
 
 
@@ -128,6 +132,7 @@ class Listener:
         self._unheard = ""
         self._marks: dict[str, float] = {}
         self._lost_wake = 0
+        self._on_call: Call | None = None
 
     # ── from outside ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -153,6 +158,10 @@ class Listener:
         """Says something unasked as soon as the line is free."""
         if text.strip():
             self._announcements.append((text, language))
+
+    def call(self, out: Out | None) -> None:
+        """An operator has the line and gets every frame by `out`; None: the line is the agent's again."""
+        self._asked_for.append(("call", out))
 
     def lost(self, frames: int) -> None:
         """So many frames were recorded and did not get here."""
@@ -185,7 +194,8 @@ class Listener:
             self._ring.append((frame, probability, own))
             speech = probability >= self._limits.speech and own < self._limits.own
             self._evidence.append(speech)
-            self._spotter.accept(frame, self._now)
+            if self._on_call is None:
+                self._spotter.accept(frame, self._now)
             self._step(frame, probability, own, speech)
         except Exception as error:
             # Whatever broke: a sound says so, and the line can be called again.
@@ -193,7 +203,9 @@ class Listener:
             self._recover(error)
 
     def _step(self, frame: Frame, probability: float, own: float, speech: bool) -> None:
-        if self.state is State.IDLE:
+        if self._on_call is not None:
+            self._on_call.frame(frame, probability, own, self.time)
+        elif self.state is State.IDLE:
             self._idle()
         elif self.state is State.LISTENING:
             self._listening(frame, probability, own)
@@ -207,7 +219,7 @@ class Listener:
     def _noticed(self) -> None:
         while (found := self._spotter.found()) is not None:
             ended, wake = found
-            if not self._is_own_wake(wake):
+            if self._on_call is None and not self._is_own_wake(wake):
                 self._called("wake_word", wake.phrase, wake.score, since=ended)
         if (error := self._spotter.broken()) is not None:
             self._failed("wake", error)
@@ -230,6 +242,11 @@ class Listener:
             kind, value = self._asked_for.popleft()
             if kind == "lost":
                 self._emit(SoundLost(self.session, value, self.time))
+            elif kind == "call":
+                self._hang_up() if value is None else self._pick_up(value)
+            elif self._on_call is not None:
+                # Everything is heard on a call; there is nothing to press for.
+                continue
             elif kind == "release":
                 if self.state is State.LISTENING:
                     self._end_of_speech() if self._endpointing.said else self._close("released")
@@ -254,6 +271,28 @@ class Listener:
         self._reprompted = self._unsure = 0
         self._player.earcon(earcon("listening"))
         self._listen("called", since, phrase, source)
+
+    # ── CALL ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _pick_up(self, out: Out) -> None:
+        """The operator has the line: what the agent was saying or hearing ends here."""
+        self._hang_up()
+        self._interrupt("call")
+        self._answer = None
+        self._marks = {}
+        self._go(State.CALL, "operator")
+        self._on_call = Call(
+            self.session, self._parts, self._limits, self._ears, self._mouth, self._announcements, self.language, out,
+            emit=self._emit, failed=self._failed,
+        )  # fmt: skip
+
+    def _hang_up(self) -> None:
+        if self._on_call is not None:
+            self._on_call.end()
+            self._on_call = None
+            self._ring.clear()
+            self._evidence.clear()
+            self._go(State.IDLE, "agent")
 
     # ── IDLE ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -635,6 +674,10 @@ class Listener:
         self._go(State.IDLE, reason)
 
     def _recover(self, error: Exception) -> None:
+        if self._on_call is not None:
+            # The operator goes on hearing; the next frame may do better.
+            self._failed("voice", error)
+            return
         self._hypothesis = self._answer = None
         self._held_at, self._resumable = None, False
         self._mouth.stop()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, cast
@@ -19,6 +19,8 @@ from backends.model import Language
 from backends.redaction import redact_all
 from backends.times import UnresolvableTime, resolve, spoken
 
+_WEATHER_KEYS = frozenset({"prefecture", "city", "area", "station", "place_name", "name_spoken", "where", "item"})
+"""what the report says of a weather question beside its time"""
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 
@@ -117,7 +119,7 @@ class PacketMaker:
 
     def _conditions(self, slots: Mapping[str, Any]) -> tuple[p.Item, ...]:
         states = {language: self._report(slots, language) for language in LANGUAGES}
-        flat = {language: _flat(state) for language, state in states.items()}
+        flat = {language: self._flat(state, language) for language, state in states.items()}
         items = []
         for name in flat["ja"]:
             shown = {language: flat[language].get(name, flat["ja"][name]) for language in LANGUAGES}
@@ -126,6 +128,33 @@ class PacketMaker:
         if isinstance(focus, Mapping) and focus.get("name"):
             items.append(self._item("focus", str(focus["name"]), "condition"))
         return tuple(items)
+
+    def _flat(self, state: Mapping[str, Any], language: Language) -> dict[str, Any]:
+        """The report's conditions; the weather question as one of them, in words."""
+        out = {key: value for key, value in state.items() if key != "weather"}
+        weather = state.get("weather")
+        if isinstance(weather, Mapping) and (asked := self._weather(weather, language)):
+            out["weather"] = asked
+        return out
+
+    def _weather(self, weather: Mapping[str, Any], language: Language) -> str:
+        """What was asked of the weather: 「横浜（神奈川県）、明日、雨」."""
+        # The place as it was called; what it was found in stands behind it.
+        called = [str(weather[key]) for key in ("name_spoken", "place_name", "station", "area") if weather.get(key)]
+        within = [str(weather[key]) for key in ("city", "prefecture") if weather.get(key)]
+        if not called and weather.get("where"):
+            called = [self.value("where", weather["where"], language)]
+        place, *more = [*called, *within] or [""]
+        behind = [name for name in dict.fromkeys(within if called else more) if name not in place]
+        if behind:
+            place = self._say(language, "desk.place_in", place=place, within=self._listed(behind, language))
+        time = {key: value for key, value in weather.items() if key not in _WEATHER_KEYS}
+        when = self._composed("time_of_day", time, language) if time else ""
+        item = self.value("weather_item", weather["item"], language) if weather.get("item") else ""
+        return self._listed([part for part in (place, when, item) if part], language)
+
+    def _listed(self, parts: Sequence[str], language: Language) -> str:
+        return ("、" if language == "ja" else ", ").join(parts)
 
     def _item(self, name: str, value: Any, kind: str, shown: Mapping[Language, Any] | None = None) -> p.Item:
         labels = {}
@@ -153,7 +182,8 @@ class PacketMaker:
     def value(self, name: str, value: Any, language: Language) -> str:
         """A value in words."""
         if isinstance(value, bool):
-            return self._say(language, f"desk.value.{'yes' if value else 'no'}")
+            word = "yes" if value else "no"
+            return self._text(language, f"desk.value.{name}.{word}") or self._say(language, f"desk.value.{word}")
         if isinstance(value, str):
             return self._text(language, f"desk.value.{name}.{value}") or value
         if isinstance(value, (list, tuple)):
@@ -171,6 +201,8 @@ class PacketMaker:
         if name == "time" and isinstance(value.get("hour"), int):
             # Of a day that is told apart: not "today at seven".
             return f"{value['hour']}:{int(value.get('minute') or 0):02d}"
+        if special := self._text(language, f"desk.value.open_at.{value.get('special')}"):
+            return special
         try:
             now = self._clock()
             return spoken(resolve(value, now), now, language)
@@ -260,15 +292,6 @@ class PacketMaker:
         except ValueError:
             # No sentence of that name (PhraseError): the caller has something plainer.
             return None
-
-
-def _flat(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The report's conditions; those of the weather question under names of their own."""
-    out = {key: value for key, value in state.items() if key != "weather"}
-    weather = state.get("weather")
-    if isinstance(weather, Mapping):
-        out |= {f"weather_{key}": value for key, value in weather.items()}
-    return out
 
 
 def _number(value: Any) -> float | None:

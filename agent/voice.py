@@ -178,6 +178,14 @@ class Voice:
             self.listener.wait_for_sound(30.0)
         return self.player.take()
 
+    def call(self, out: Callable[[Frame], None] | None) -> None:
+        """An operator has the line and gets every frame by `out`; None: no longer. From any thread."""
+        self.listener.call(out)
+
+    def hear(self, frame: Frame) -> None:
+        """A frame of the operator. From any thread."""
+        self.player.line(frame)
+
     def close(self) -> None:
         self.listener.close()
         self.synthesizer.close()

@@ -11,6 +11,7 @@ from collections import deque
 from typing import Final
 
 from audio.frames import FRAME_BYTES, Frame
+from audio.line_sound import LineSound
 
 SILENCE: Final = bytes(FRAME_BYTES)
 _REFERENCES: Final = 25
@@ -27,6 +28,7 @@ class Player:
         self._held = False
         self._fading = b""
         self._played: deque[Frame] = deque(maxlen=_REFERENCES)
+        self._line = LineSound()
         self.spoken = 0
         """bytes of speech taken since `begin`"""
 
@@ -45,6 +47,23 @@ class Player:
         """Plays over whatever is spoken."""
         with self._lock:
             self._earcons += sound
+
+    def line(self, frame: Frame) -> None:
+        """A frame of somebody on the line; played over whatever is spoken."""
+        with self._lock:
+            self._line.put(frame)
+
+    @property
+    def line_sounds(self) -> bool:
+        """Whether somebody on the line is heard, or about to be."""
+        with self._lock:
+            return self._line.pending
+
+    @property
+    def line_lost(self) -> int:
+        """Frames of the line that came too fast to be played."""
+        with self._lock:
+            return self._line.lost
 
     def hold(self) -> None:
         """Silence from the next frame on, to be gone on with."""
@@ -81,12 +100,15 @@ class Player:
     @property
     def silent(self) -> bool:
         with self._lock:
-            return not self._earcons and not self._fading and (self._held or not self._speech)
+            quiet = not self._earcons and not self._fading and not self._line.pending
+            return quiet and (self._held or not self._speech)
 
     def take(self) -> Frame:
         """The next 20 ms; silence when there is nothing to play."""
         with self._lock:
             frame = self._next()
+            if (far := self._line.take()) is not None:
+                frame = _mixed(frame, far) if frame != SILENCE else far
             if self._earcons:
                 frame = _mixed(frame, bytes(self._earcons[:FRAME_BYTES]))
                 del self._earcons[:FRAME_BYTES]

@@ -1,10 +1,12 @@
-"""The Owner's Desk over HTTP: signed calls with a deadline, server-sent events with a sign of life (docs/desk.md)."""
+"""The Owner's Desk over HTTP: signed calls with a deadline, server-sent events with a sign of life, sound over a WebSocket
+(docs/desk.md)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -13,11 +15,14 @@ import aiohttp
 
 from backends import packet as packets
 from backends.errors import BackendTimeout, BackendUnavailable, BadAnswer, NotFound, Rejected
-from backends.model import DeskEvent, DeskLine, DeskReceipt, HandoffState
+from backends.model import DeskEvent, DeskLine, DeskReceipt, DeskSoundNote, HandoffState
+from backends.ports import DeskSound
 from backends.signing import sign
 
 _STAGE = "desk"
 _MAX_EVENT = 256 * 1024
+SOUND_PROTOCOL = "desk.sound.v1"
+SOUND_FRAME_BYTES = 640
 
 
 class HttpDesk:
@@ -75,6 +80,27 @@ class HttpDesk:
             raise BadAnswer(_STAGE, "event too large") from error
         raise BackendUnavailable(_STAGE, "the stream ended")
 
+    @asynccontextmanager
+    async def sound(self, handoff: str) -> AsyncIterator[DeskSound]:
+        path = f"{_path(handoff)}/sound"
+        headers = sign(self._key, self._secret, "GET", self._prefix + path)
+        try:
+            opening = self._session().ws_connect(
+                self._url + path, headers=headers, protocols=(SOUND_PROTOCOL,), heartbeat=self._silence_s, max_msg_size=65_536
+            )  # fmt: skip
+            ws = await asyncio.wait_for(opening, self._deadline_s)
+        except (TimeoutError, asyncio.TimeoutError) as error:
+            raise BackendTimeout(_STAGE, f"no sound within {self._deadline_s:g} s") from error
+        except aiohttp.WSServerHandshakeError as error:
+            _check(error.status)
+            raise BadAnswer(_STAGE, f"HTTP {error.status}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise BackendUnavailable(_STAGE, type(error).__name__) from error
+        try:
+            yield _Sound(ws)
+        finally:
+            await ws.close()
+
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
@@ -105,6 +131,35 @@ class HttpDesk:
         if self._client is None:
             self._client = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
         return self._client
+
+
+class _Sound:
+    """`DeskSound` over a WebSocket."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        self._ws = ws
+
+    async def send(self, frame: bytes) -> None:
+        try:
+            await self._ws.send_bytes(frame)
+        except (ConnectionError, RuntimeError) as error:
+            raise BackendUnavailable(_STAGE, "the sound ended") from error
+
+    async def received(self) -> AsyncIterator[bytes | DeskSoundNote]:
+        async for message in self._ws:
+            if message.type is aiohttp.WSMsgType.BINARY and len(message.data) == SOUND_FRAME_BYTES:
+                yield message.data
+            elif message.type is aiohttp.WSMsgType.TEXT:
+                yield _note(message.data)
+        raise BackendUnavailable(_STAGE, "the sound ended")
+
+
+def _note(text: str) -> DeskSoundNote:
+    try:
+        data = json.loads(text)
+        return DeskSoundNote(str(data["type"]), {key: value for key, value in data.items() if key != "type"})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadAnswer(_STAGE, "not a note") from error
 
 
 def _path(handoff: str) -> str:

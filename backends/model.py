@@ -442,6 +442,15 @@ class DeskEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class DeskSoundNote:
+    """What is told beside the sound of a handoff."""
+
+    type: str
+    """ready (both ends may send), talk (`on`: the operator speaks), people (`count` of operators who hear), lost (`frames`)"""
+    data: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class DeskLine:
     """Something said while a handoff is open; `id` makes its delivery idempotent."""
 

@@ -7,6 +7,7 @@ gazetteer.py, memory.py, desk.py). Every coroutine here ends by the adapter's ow
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from backends.model import (
     DeskEvent,
     DeskLine,
     DeskReceipt,
+    DeskSoundNote,
     Forecast,
     Headline,
     Language,
@@ -155,6 +157,16 @@ class Memory(Protocol):
         """Erases one label or everything; returns how many rows went."""
 
 
+class DeskSound(Protocol):
+    """The sound of one handoff: 20 ms frames of 16 kHz mono s16le (640 bytes) in both directions, as they are spoken."""
+
+    async def send(self, frame: bytes) -> None:
+        """A frame of the driver. Raises `BackendError` when the line is gone."""
+
+    def received(self) -> AsyncIterator[bytes | DeskSoundNote]:
+        """The operator's frames, and what is told beside them. Ends with a `BackendError` when the line does."""
+
+
 class Desk(Protocol):
     """The Owner's Desk as the car sees it. Every call may be repeated: ids make it count once."""
 
@@ -177,3 +189,7 @@ class Desk(Protocol):
     def events(self, handoff: str, after: int) -> AsyncIterator[DeskEvent]:
         """What happens at the desk, from the event after `after` on, with a sign of life every few seconds. Ends with a
         `BackendError` when the connection does."""
+
+    def sound(self, handoff: str) -> AbstractAsyncContextManager[DeskSound]:
+        """The sound of a handoff whose line an operator holds; a second one of the same car takes the place of the first.
+        Raises `BackendError`, `Rejected` when nobody holds the line."""

@@ -56,6 +56,13 @@ class Load:
             await response.read()
             return response.status, (time.perf_counter() - at) * 1000
 
+    async def alive(self) -> float:
+        """Milliseconds of one GET /healthz."""
+        at = time.perf_counter()
+        async with self.http.get(f"{self.url}/healthz") as response:
+            await response.read()
+        return (time.perf_counter() - at) * 1000
+
     async def listen(self, handoff: str) -> None:
         async for event in self.car.events(handoff, 0):
             self.open.add(handoff)
@@ -110,10 +117,8 @@ async def run(count: int, rate: float, database: str) -> None:
         load.car._client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         floor = []
         for _ in range(200):
-            at = time.perf_counter()
-            async with http.get(f"{url}/healthz") as response:
-                await response.read()
-            floor.append((time.perf_counter() - at) * 1000)
+            floor.append(await load.alive())
+        flood = list(await asyncio.gather(*(load.alive() for _ in range(2 * count))))
         load.wanted = count
         first, submits = await load.submit(count)
         listeners = [asyncio.create_task(load.listen(h)) for h in first]
@@ -152,7 +157,7 @@ async def run(count: int, rate: float, database: str) -> None:
     print("|---|---|---|---|")
     for name, values in (
         (f"claim, {rate:g} handoffs a second, two operators each", paced), ("claim, all at the same moment", burst), ("packet taken, all at once", submits),
-        ("operator's line", says), ("floor: GET /healthz", floor),
+        ("operator's line", says), ("floor: GET /healthz", floor), ("floor: as many GET /healthz at the same moment", flood),
     ):  # fmt: skip
         print(f"| {name} | {statistics.median(values):.1f} | {quantile(values, 0.95):.1f} | {max(values):.1f} |")
     print(f"\nclaims won {won} of {count} (too late {late}), at the same moment {burst_won} of {count} (too late {burst_late}); "

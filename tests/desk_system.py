@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,14 +17,16 @@ from typing import Any
 from aiohttp import web
 
 from agent import settings as settings_module
-from agent.composition import join, load_phrases, open_simulation
+from agent.composition import System, join, load_phrases, open_simulation
 from agent.desk.server import DeskServer, open_desk
 from agent.desk.service import Patience
 from agent.dialogue import DialogueReply
 from agent.handoff_composition import open_handoffs
 from agent.handoff_state import Waits
 from agent.web.gateway import Gateway
+from agent.web.voice_stream import OpenVoice
 from backends.desk import HttpDesk
+from backends.model import Language
 from tests.fakes import FakeDialogue, reply
 from tests.fakes_desk import PASSWORD, SECRET
 
@@ -65,9 +68,33 @@ class Front:
     dialogue: FakeDialogue
 
 
+def scripted_voices(system: System) -> OpenVoice:
+    """Voices whose engines are scripted (tests/fakes_voice.py) over the real loop."""
+    from agent.listener import Listener
+    from agent.voice import ConversationTalk, SettledWork, Voice
+    from agent.voice_ports import Parts
+    from audio.endpointing import Endpointing
+    from audio.player import Player
+    from tests.fakes_voice import WORDS, ScriptedActivity, ScriptedRecognizer, ScriptedSynthesizer, ScriptedWake
+
+    async def open_voice(session: str, language: Language) -> Voice:
+        player, work, synthesizer = Player(), SettledWork(), ScriptedSynthesizer(per_letter=0.02)
+        talk = ConversationTalk(system.conversation, session, asyncio.get_running_loop())
+        parts = Parts(
+            ScriptedRecognizer(), ScriptedActivity(), synthesizer, player, talk, WORDS,
+            lambda judge: Endpointing(judge, language), ScriptedWake(),
+        )  # fmt: skip
+        listener = Listener(session, parts, language=language, work=work, clock=time.perf_counter)
+        return Voice(listener, player, work, synthesizer, lambda: None)
+
+    return open_voice
+
+
 @asynccontextmanager
-async def open_front(home: Path, desk_url: str, *, port: int = 0, waits: Waits = WAITS) -> AsyncIterator[Front]:
-    """A gateway whose handoffs go to the desk at `desk_url`."""
+async def open_front(
+    home: Path, desk_url: str, *, port: int = 0, waits: Waits = WAITS, voices: bool = False
+) -> AsyncIterator[Front]:
+    """A gateway whose handoffs go to the desk at `desk_url`; `voices`: pages may speak, with scripted engines."""
     settings = settings_module.load(environment={"CONCIERGE_HOME": str(home)})
     async with contextlib.AsyncExitStack() as stack:
         simulation = await stack.enter_async_context(open_simulation(settings))
@@ -82,7 +109,7 @@ async def open_front(home: Path, desk_url: str, *, port: int = 0, waits: Waits =
         await stack.enter_async_context(
             open_handoffs(system, desk, state=settings.state / "handoffs.sqlite", waits=waits, carry_out=carry_out)
         )
-        gateway = Gateway(system)
+        gateway = Gateway(system, open_voice=scripted_voices(system) if voices else None)
         runner = web.AppRunner(gateway.app(), access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,7 +15,7 @@ from aiohttp import ClientSession
 from agent.desk.api import description
 from backends import packet as p
 from backends.errors import BackendUnavailable, Rejected
-from backends.model import DeskEvent, DeskLine, DeskReceipt
+from backends.model import DeskEvent, DeskLine, DeskReceipt, DeskSoundNote
 from backends.signing import sign
 from tests.fakes import MONDAY_MORNING
 
@@ -106,6 +107,34 @@ def _fits(template: str, path: str) -> bool:
     return len(parts) == len(given) and all(a == b or a.startswith("{") for a, b in zip(parts, given, strict=True))
 
 
+class FakeSound:
+    """The sound of a handoff without a network."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.open = True
+        self.free = asyncio.Event()
+        """cleared: frames are not taken, and it does not break either"""
+        self.free.set()
+        self._far: asyncio.Queue[bytes | DeskSoundNote | None] = asyncio.Queue()
+
+    async def send(self, frame: bytes) -> None:
+        await self.free.wait()
+        self.sent.append(frame)
+
+    def speak(self, *items: bytes | DeskSoundNote) -> None:
+        for item in items:
+            self._far.put_nowait(item)
+
+    def cut(self) -> None:
+        self._far.put_nowait(None)
+
+    async def received(self) -> AsyncIterator[bytes | DeskSoundNote]:
+        while (item := await self._far.get()) is not None:
+            yield item
+        raise BackendUnavailable("desk", "the sound ended")
+
+
 class FakeDesk:
     """The desk as the car sees it, without HTTP: what happens is put in by the test."""
 
@@ -120,6 +149,9 @@ class FakeDesk:
         self.refuses = False
         self.repeats = False
         """True: every stream begins with the first event again"""
+        self.sounds: dict[str, FakeSound] = {}
+        """the last sound channel of a handoff"""
+        self.opened = 0
         self._seq = itertools.count(1)
         self._changed: dict[str, asyncio.Event] = {}
 
@@ -131,6 +163,17 @@ class FakeDesk:
         """The desk goes down: streams end, calls fail."""
         self.down = True
         self._wake()
+
+    @asynccontextmanager
+    async def sound(self, handoff: str) -> AsyncIterator[FakeSound]:
+        await asyncio.sleep(0)
+        self._up()
+        self.opened += 1
+        made = self.sounds[handoff] = FakeSound()
+        try:
+            yield made
+        finally:
+            made.open = False
 
     def _wake(self) -> None:
         for changed in self._changed.values():

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from agent.desk import tables as t
 from agent.desk.database import shown, stored, utc_now
 from agent.desk.errors import Conflict, Unfit
+from agent.desk.prepared import Prepared, inserting
 from backends.signing import WINDOW_S
 
 Role = Literal["anonymous", "car", "connector", "operator", "supervisor"]
@@ -22,6 +23,9 @@ FAILURES = 5
 """wrong passwords a name or an address may give within `FAILURES_WITHIN` before it has to wait"""
 FAILURES_WITHIN = timedelta(minutes=5)
 PASSWORD_LEAST = 10
+_CLIENT = Prepared(t.clients.select().where(t.clients.c.key == sa.bindparam("wanted")))
+_NONCE = inserting(t.nonces, "nonce", "at")
+_NOTE = inserting(t.audit, "at", "actor", "role", "action", "handoff", "address", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +119,14 @@ class Accounts:
         return secret
 
     def client(self, db: Any, key: str) -> Any:
-        return db.execute(t.clients.select().where(t.clients.c.key == key)).first()
+        return _CLIENT(db, wanted=key).first()
 
     def use_nonce(self, db: Any, key: str, nonce: str) -> None:
         """Raises `Conflict` for one seen before; the database remembers, so a restart does not forget."""
-        now = self._now()
-        name = f"{key}:{nonce}"
-        if db.execute(sa.select(t.nonces.c.nonce).where(t.nonces.c.nonce == name)).first() is not None:
-            raise Conflict("replayed")
-        db.execute(t.nonces.insert().values(nonce=name, at=stored(now)))
+        try:
+            _NONCE(db, nonce=f"{key}:{nonce}", at=stored(self._now()))
+        except sa.exc.IntegrityError:
+            raise Conflict("replayed") from None
 
     def forget_nonces(self, db: Any) -> None:
         db.execute(t.nonces.delete().where(t.nonces.c.at < stored(self._now() - timedelta(seconds=3 * WINDOW_S))))
@@ -131,16 +134,15 @@ class Accounts:
     # ── the log ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def note(self, db: Any, caller: Caller, action: str, handoff: str | None = None, detail: str = "") -> None:
-        db.execute(
-            t.audit.insert().values(
-                at=stored(self._now()),
-                actor=caller.name[:80],
-                role=caller.role,
-                action=action,
-                handoff=handoff,
-                address=caller.address[:80],
-                detail=detail[:500] or None,
-            )
+        _NOTE(
+            db,
+            at=stored(self._now()),
+            actor=caller.name[:80],
+            role=caller.role,
+            action=action,
+            handoff=handoff,
+            address=caller.address[:80],
+            detail=detail[:500] or None,
         )
 
     def audit(self, db: Any, limit: int = 500, handoff: str | None = None) -> list[dict[str, Any]]:

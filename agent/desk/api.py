@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -15,15 +15,16 @@ from aiohttp import web
 
 from agent.desk import archive as archives
 from agent.desk.accounts import Caller, password_fits
+from agent.desk.document import description
 from agent.desk.errors import NotThere, Refused, Unfit
 from agent.desk.guard import ANYBODY, COOKIE, SERVICE, Handler, allow, guard, problem
 from agent.desk.service import Service, fields
+from agent.desk.sound import Sounds
 from agent.desk.states import FINAL, STATES
 from agent.desk.store import EVENTS_AT_ONCE, MAX_MESSAGE
 from backends import packet as packets
 
 PAGE = Path(__file__).with_name("page")
-OPENAPI = Path(__file__).with_name("openapi.yml")
 PHRASES = Path(__file__).with_name("canned.yml")
 MAX_BODY = 1024 * 1024
 CAR = frozenset({"car"})
@@ -45,9 +46,14 @@ async def body_of(request: web.Request) -> Any:
     if request.content_type != "application/json":
         raise Unfit("content type must be application/json")
     try:
-        return json.loads(await request.read())
+        # Not a number that is none, nor an endless one: comparisons with them are no checks.
+        return json.loads(await request.read(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise Unfit("not JSON") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(name)
 
 
 def answer(data: Any, status: int = 200) -> web.Response:
@@ -305,20 +311,26 @@ async def search(request: web.Request) -> web.Response:
 async def export(request: web.Request) -> web.Response:
     service, caller, handoff = service_of(request), caller_of(request), request.match_info["id"]
     form = request.query.get("format", "json")
-    made = {
+    forms: Mapping[str, tuple[Callable[[Mapping[str, Any]], str | bytes], str]] = {
         "json": (archives.as_json, "application/json"),
         "csv": (archives.as_csv, "text/csv"),
         "html": (archives.as_html, "text/html"),
-    }.get(form)
-    if made is None:
-        raise Unfit("format is json, csv or html")
+        "pdf": (archives.as_pdf, "application/pdf"),
+    }
+    if form not in forms:
+        raise Unfit("format is json, csv, html or pdf")
 
     def job(db: Any) -> dict[str, Any]:
         service.accounts.note(db, caller, f"export_{form}", handoff)
         return service.store.whole(db, handoff)
 
-    write, kind = made
-    response = web.Response(text=write(await service.read(job)), content_type=kind, charset="utf-8")
+    write, kind = forms[form]
+    # A long talk takes a while to be set.
+    written = await asyncio.to_thread(write, await service.read(job))
+    if isinstance(written, bytes):
+        response = web.Response(body=written, content_type=kind)
+    else:
+        response = web.Response(text=written, content_type=kind, charset="utf-8")
     if form != "html":
         response.headers["Content-Disposition"] = f'attachment; filename="handoff.{form}"'
     return response
@@ -375,6 +387,21 @@ async def _send(response: web.StreamResponse, event: Mapping[str, Any], last: in
         data = json.dumps(event, ensure_ascii=False)
         await response.write(f"id: {event['seq']}\ndata: {data}\n\n".encode())
     return max(last, int(event["seq"]))
+
+
+async def sound(request: web.Request) -> web.StreamResponse:
+    """The sound of a handoff, both ways, over a WebSocket."""
+    service, caller, handoff = service_of(request), caller_of(request), request.match_info["id"]
+    if request.headers.get("Upgrade", "").lower() != "websocket":
+        raise Unfit("a WebSocket")
+    name = caller.name if caller.role == "car" else _operator(request, request.query)
+
+    def job(db: Any) -> None:
+        _own(request, db)
+        service.accounts.note(db, caller, "sound", handoff, name)
+
+    await service.read(job)
+    return await request.app[SOUNDS].serve(request, handoff, caller, name)
 
 
 # ── coming in ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -454,15 +481,6 @@ async def page_file(request: web.Request) -> web.StreamResponse:
 
 
 @lru_cache(maxsize=1)
-def description() -> dict[str, Any]:
-    """The OpenAPI document."""
-    import yaml
-
-    loaded: dict[str, Any] = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))
-    return loaded
-
-
-@lru_cache(maxsize=1)
 def _canned() -> dict[str, Any]:
     import yaml
 
@@ -476,6 +494,7 @@ ROUTES: tuple[tuple[str, str, Handler, frozenset[str]], ...] = (
     ("GET", "/api/v1/handoffs", queue, DESK),
     ("GET", _ONE, whole, DESK | CAR),
     ("GET", f"{_ONE}/events", stream_one, DESK | CAR),
+    ("GET", f"{_ONE}/sound", sound, DESK | CAR),
     ("POST", f"{_ONE}/active", active, CAR),
     ("POST", f"{_ONE}/end", end, CAR),
     ("POST", f"{_ONE}/messages", say, DESK | CAR),
@@ -507,9 +526,13 @@ ROUTES: tuple[tuple[str, str, Handler, frozenset[str]], ...] = (
 FINAL_STATES = ",".join(state for state in STATES if state in FINAL)
 
 
-def application(service: Service) -> web.Application:
+SOUNDS: web.AppKey[Sounds] = web.AppKey("sounds", Sounds)
+
+
+def application(service: Service, sounds: Sounds) -> web.Application:
     app = web.Application(middlewares=[guard], client_max_size=MAX_BODY)
     app[SERVICE] = service
+    app[SOUNDS] = sounds
     for method, path, handler, roles in ROUTES:
         app.router.add_route(method, path, allow(handler, roles))
     return app

@@ -6,7 +6,7 @@ import csv
 import html
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -77,9 +77,9 @@ class Archive:
             iter(db.execute(sa.select(t.handoffs.c.reason, sa.func.count()).group_by(t.handoffs.c.reason)).all())
         )
         times = db.execute(
-            sa.select(t.handoffs.c.created_at, t.handoffs.c.accepted_at).where(t.handoffs.c.accepted_at.isnot(None))
+            sa.select(t.handoffs.c.queued_at, t.handoffs.c.accepted_at).where(t.handoffs.c.accepted_at.isnot(None))
         ).all()
-        waits = sorted((accepted - created).total_seconds() for created, accepted in times)
+        waits = sorted((accepted - queued).total_seconds() for queued, accepted in times)
         middle = waits[len(waits) // 2] if waits else None
         late = waits[min(len(waits) - 1, int(0.95 * len(waits)))] if waits else None
         return {"states": by_state, "reasons": by_reason, "wait_median_s": middle, "wait_p95_s": late}
@@ -130,31 +130,38 @@ def safe_cell(value: Any) -> str:
     return f"'{text}" if start in tuple("=+-@＝＋－＠|%") or text[:1] in ("\t", "\r", "\n") else text
 
 
-def as_html(handoff: Mapping[str, Any]) -> str:
-    """A page to print: text alone, no script, every value escaped."""
+def facts(handoff: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What stands before the talk on paper: name and value."""
     packet = handoff["packet"]
-    e = html.escape
-
-    def rows(pairs: Iterable[tuple[str, Any]]) -> str:
-        return "".join(f"<tr><th>{e(str(k))}</th><td>{e(str(v))}</td></tr>" for k, v in pairs if v not in (None, ""))
-
     language = packet["driver"]["language"]
     items = [(item["name"], item["label"][language]) for item in (*packet["slots"], *packet["wish"]["fields"])]
     rejected = [("rejected", item["label"][language]) for item in packet["already_rejected"]]
-    facts = rows(
-        [
-            ("id", handoff["id"]), ("state", handoff["state"]), ("reason", handoff["reason"]), ("created", handoff["created_at"]),
-            ("accepted", handoff["accepted_at"]), ("ended", handoff["ended_at"]), ("operator", handoff["operator"]),
-            ("driver", handoff["driver"]), ("plate", handoff["plate"]), ("summary", packet["summary"][language]), ("note", handoff["note"]),
-            *items, *rejected,
-        ]
-    )  # fmt: skip
+    pairs = [
+        ("id", handoff["id"]), ("state", handoff["state"]), ("reason", handoff["reason"]), ("created", handoff["created_at"]),
+        ("accepted", handoff["accepted_at"]), ("ended", handoff["ended_at"]), ("operator", handoff["operator"]),
+        ("driver", handoff["driver"]), ("plate", handoff["plate"]), ("summary", packet["summary"][language]), ("note", handoff["note"]),
+        *items, *rejected,
+    ]  # fmt: skip
+    return [(str(name), str(value)) for name, value in pairs if value not in (None, "")]
+
+
+def as_html(handoff: Mapping[str, Any]) -> str:
+    """A page to print: text alone, no script, every value escaped."""
+    e = html.escape
+    table = "".join(f"<tr><th>{e(name)}</th><td>{e(value)}</td></tr>" for name, value in facts(handoff))
     lines = "".join(
         f"<tr><td>{e(m['at'])}</td><td>{e(m['speaker'])}{': ' + e(m['author']) if m['author'] else ''}</td><td>{e(m['text'])}</td></tr>"
         for m in handoff["messages"]
     )
     return (
-        f'<!doctype html><html lang="{e(language)}"><head><meta charset="utf-8"><title>{e(handoff["id"])}</title>'
+        f'<!doctype html><html lang="{e(handoff["packet"]["driver"]["language"])}"><head><meta charset="utf-8"><title>{e(handoff["id"])}</title>'
         '<link rel="stylesheet" href="/desk/print.css"></head><body>'
-        f"<h1>{e(handoff['id'])}</h1><table>{facts}</table><table>{lines}</table></body></html>"
+        f"<h1>{e(handoff['id'])}</h1><table>{table}</table><table>{lines}</table></body></html>"
     )
+
+
+def as_pdf(handoff: Mapping[str, Any]) -> bytes:
+    """The same as a file (agent/desk/paper.py)."""
+    from agent.desk import paper
+
+    return paper.as_pdf(handoff, facts(handoff))

@@ -20,7 +20,7 @@ COOKIE = "desk_session"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {socket}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -49,6 +49,9 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = problem(503, "unavailable")
     if not response.prepared:
         response.headers.update(HEADERS)
+        # "self" is the page's own scheme; not every browser takes it for its WebSockets too.
+        socket = f"ws://{request.host} wss://{request.host}" if _is_loopback(request) else ""
+        response.headers["Content-Security-Policy"] = HEADERS["Content-Security-Policy"].format(socket=socket)
     return response
 
 
@@ -57,7 +60,7 @@ def allow(handler: Handler, roles: frozenset[str]) -> Handler:
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         address = request.remote or ""
-        if request.host.rsplit(":", 1)[0] not in LOOPBACK_NAMES:
+        if not _is_loopback(request):
             return await _refuse(request, Caller("?", "anonymous", address), 421, "unknown host")
         if (why := _foreign(request)) is not None:
             return await _refuse(request, Caller("?", "anonymous", address), 403, why)
@@ -67,16 +70,25 @@ def allow(handler: Handler, roles: frozenset[str]) -> Handler:
         if caller.role not in roles:
             status = 401 if caller.role == "anonymous" else 403
             return await _refuse(request, caller, status, "not logged in" if status == 401 else "role")
-        if (
-            caller.person
-            and request.method not in ("GET", "HEAD")
-            and request.headers.get("X-CSRF-Token") != caller.csrf
-        ):
+        if caller.person and not _is_from_its_page(request, caller):
             return await _refuse(request, caller, 403, "csrf")
         request["caller"] = caller
         return await handler(request)
 
     return guarded
+
+
+def _is_from_its_page(request: web.Request, caller: Caller) -> bool:
+    """Whether what a person asks for was asked by the page that knows the session's CSRF token. A browser's WebSocket takes no
+    headers: the token is among its protocols, and there is always an origin."""
+    if request.headers.get("Upgrade", "").lower() == "websocket":
+        offered = [name.strip() for name in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+        return "Origin" in request.headers and caller.csrf in offered
+    return request.method in ("GET", "HEAD") or request.headers.get("X-CSRF-Token") == caller.csrf
+
+
+def _is_loopback(request: web.Request) -> bool:
+    return request.host.rsplit(":", 1)[0] in LOOPBACK_NAMES
 
 
 def problem(status: int, code: str, detail: str = "") -> web.Response:

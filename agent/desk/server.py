@@ -17,6 +17,8 @@ from agent.desk import webhooks
 from agent.desk.api import application
 from agent.desk.database import Database
 from agent.desk.service import Patience, Service
+from agent.desk.sound import Sounds
+from agent.desk.transcripts import Transcriber, Transcripts
 from agent.errors import PortInUse, StartError
 from agent.settings import Settings
 
@@ -47,8 +49,8 @@ def car_secret(settings: Settings) -> str:
 class DeskServer:
     """A desk that serves; `url` is its address."""
 
-    def __init__(self, service: Service, url: str) -> None:
-        self.service, self.url = service, url
+    def __init__(self, service: Service, sounds: Sounds, url: str) -> None:
+        self.service, self.sounds, self.url = service, sounds, url
 
     @property
     def page(self) -> str:
@@ -80,8 +82,10 @@ async def open_desk(
     patience: Patience | None = None,
     retention_days: int = 90,
     car: str | None = None,
+    transcriber: Transcriber | None = None,
 ) -> AsyncIterator[DeskServer]:
-    """A desk over the database at `url`, serving on loopback; `car` is the secret of its first client."""
+    """A desk over the database at `url`, serving on loopback; `car` is the secret of its first client, `transcriber` writes
+    down what operators say into the microphone (None: nobody does)."""
     listener = listener or bind(port)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listener.close)
@@ -91,14 +95,20 @@ async def open_desk(
             secret = car
             await service.read(lambda db: _know(service, db, secret))
         await service.start()
-        runner = web.AppRunner(application(service), access_log=None, handle_signals=False, shutdown_timeout=0.2)
+        transcripts = Transcripts(service, transcriber)
+        stack.push_async_callback(transcripts.close)
+        sounds = Sounds(service, transcripts)
+        runner = web.AppRunner(
+            application(service, sounds), access_log=None, handle_signals=False, shutdown_timeout=0.2
+        )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+        stack.callback(sounds.go_away)
         site = web.SockSite(runner, listener)
         await site.start()
         for task in (asyncio.create_task(service.watch()), asyncio.create_task(webhooks.deliver(service))):
             stack.push_async_callback(_cancelled, task)
-        yield DeskServer(service, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield DeskServer(service, sounds, f"http://127.0.0.1:{listener.getsockname()[1]}")
 
 
 def _know(service: Service, db: object, secret: str) -> None:
@@ -129,7 +139,7 @@ def bind(port: int) -> socket.socket:
     return listener
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, transcriber: Transcriber | None = None) -> int:
     """The desk alone, until Ctrl-C or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -141,6 +151,7 @@ async def serve(settings: Settings) -> int:
         patience=Patience(answer_s=settings.desk_answer_s),
         retention_days=settings.desk_retention_days,
         car=car_secret(settings),
+        transcriber=transcriber,
     ) as desk:
         print(f"The Owner's Desk listens: {desk.page}  (Ctrl-C ends it)", flush=True)
         await stop.wait()

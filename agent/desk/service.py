@@ -32,13 +32,13 @@ class Patience:
     """How long the desk waits, in seconds."""
 
     answer_s: float = 90.0
-    """queued until nobody answered"""
+    """queued until nobody answered; counted anew when another operator is called"""
     take_s: float = 30.0
     """accepted until the car must have taken the line"""
     notice_s: float = 1.5
     """a side's line lost until the other side is told"""
     gone_s: float = 30.0
-    """a side's line lost until the handoff is dropped"""
+    """the car's line lost until the handoff is dropped; the operator's until another operator is called"""
     tick_s: float = 0.5
     alive_s: float = 1.0
     """between signs of life on an event stream"""
@@ -203,7 +203,9 @@ class Service:
         now = stored(self.store._now())
         limit = self.patience
         if row.state == "queued" and now - row.queued_at > timedelta(seconds=limit.answer_s):
-            await self._finish(row.id, "no_answer", "nobody answered")
+            # Called a second time because its operator was lost: to the driver that is a talk that broke off.
+            again = row.calls > 1
+            await self._finish(row.id, *(("dropped", "operator_gone") if again else ("no_answer", "nobody answered")))
             return
         if row.state == "accepted" and now - row.accepted_at > timedelta(seconds=limit.take_s):
             await self._finish(row.id, "dropped", "car_gone")
@@ -215,7 +217,7 @@ class Service:
         if row.state in ("accepted", "active") and ":" not in (row.operator or ""):
             there = self.hub.people[row.operator] > 0
             if await self._side(row.id, "operator", there):
-                await self._finish(row.id, "dropped", "operator_gone")
+                await self._call_again(row.id)
 
     async def _side(self, handoff: str, who: str, there: bool) -> bool:
         """Keeps count of how long a side is away and tells the other; True when it is gone for good."""
@@ -232,6 +234,12 @@ class Service:
             self._told.add(key)
             await self.change(lambda db: self.store.presence(db, handoff, who, False))
         return away > self.patience.gone_s
+
+    async def _call_again(self, handoff: str) -> None:
+        """The operator's page stays closed: the next operator who is free gets the talk."""
+        await self.change(lambda db: self.store.call_again(db, handoff, "operator_gone"))
+        self._absent.pop(("operator", handoff), None)
+        self._told.discard(("operator", handoff))
 
     async def _finish(self, handoff: str, outcome: Any, reason: str) -> None:
         await self.change(lambda db: self.store.finish(db, handoff, outcome, by="desk", reason=reason))

@@ -21,8 +21,8 @@ WAYS: Mapping[HandoffState, frozenset[HandoffState]] = MappingProxyType(
     {
         "requested": frozenset({"queued", "cancelled", "dropped"}),
         "queued": frozenset({"accepted", "declined", "no_answer", "cancelled", "dropped"}),
-        "accepted": frozenset({"active", "declined", "cancelled", "dropped"}),
-        "active": frozenset({"returned", "cancelled", "dropped"}),
+        "accepted": frozenset({"active", "queued", "declined", "cancelled", "dropped"}),
+        "active": frozenset({"queued", "returned", "cancelled", "dropped"}),
         **{state: frozenset() for state in FINAL},
     }
 )

@@ -16,7 +16,9 @@ import sqlalchemy as sa
 from agent.desk import grams as words
 from agent.desk import tables as t
 from agent.desk.database import shown, stored, utc_now
+from agent.desk.document import pushed
 from agent.desk.errors import Conflict, NotThere, Refused, Unfit
+from agent.desk.prepared import Prepared, inserting
 from agent.desk.states import FINAL, sources
 from backends.model import HandoffState
 from backends.redaction import redact
@@ -24,13 +26,40 @@ from backends.redaction import redact
 MAX_MESSAGE = 2_000
 """characters of one message"""
 EVENTS_AT_ONCE = 500
-PUSH_FIELDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "destination": (("name", "latitude", "longitude"), ("address", "phone", "place_id")),
-    "place": (("name", "latitude", "longitude"), ("address", "phone", "note", "place_id")),
-    "phone": (("name", "phone"), ("note",)),
-    "notice": (("text",), ()),
-}
-"""what can be pushed to the car: needed and optional fields"""
+_WHERE = Prepared(
+    sa.select(
+        t.handoffs.c.state,
+        sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.handoff == sa.bindparam("id")).scalar_subquery(),
+    ).where(t.handoffs.c.id == sa.bindparam("id"))
+)
+"""state of a handoff and its last event"""
+_POSITION = Prepared(
+    sa.select(sa.func.count())
+    .select_from(t.handoffs)
+    .where(
+        t.handoffs.c.state == "queued",
+        t.handoffs.c.created_at
+        <= sa.select(t.handoffs.c.created_at).where(t.handoffs.c.id == sa.bindparam("id")).scalar_subquery(),
+    )
+)
+_CLAIM = Prepared(
+    t.handoffs.update()
+    .where(t.handoffs.c.id == sa.bindparam("claimed"), t.handoffs.c.state == "queued")
+    .values(
+        state="accepted",
+        operator=sa.bindparam("operator"),
+        accepted_at=sa.bindparam("accepted_at", type_=t.handoffs.c.accepted_at.type),
+    )
+)
+_HOLDER = Prepared(sa.select(t.handoffs.c.state, t.handoffs.c.operator).where(t.handoffs.c.id == sa.bindparam("id")))
+_EVENTS = (
+    t.events.select()
+    .where(t.events.c.seq > sa.bindparam("after"))
+    .order_by(t.events.c.seq)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_EVENTS_OF = _EVENTS.where(t.events.c.handoff == sa.bindparam("of"))
+_EVENT = inserting(t.events, "handoff", "at", "type", "data")
 
 
 class Store:
@@ -47,13 +76,12 @@ class Store:
         return found
 
     def receipt(self, db: Any, handoff: str) -> dict[str, Any]:
-        row = self.row(db, handoff)
-        last = db.execute(sa.select(sa.func.max(t.events.c.seq)).where(t.events.c.handoff == handoff)).scalar() or 0
-        position = 0
-        if row.state == "queued":
-            earlier = (t.handoffs.c.state == "queued") & (t.handoffs.c.queued_at < row.queued_at)
-            position = 1 + db.execute(sa.select(sa.func.count()).select_from(t.handoffs).where(earlier)).scalar()
-        return {"id": handoff, "state": row.state, "seq": int(last), "position": position}
+        found = _WHERE(db, id=handoff).first()
+        if found is None:
+            raise NotThere(handoff)
+        state, last = found
+        position = int(_POSITION(db, id=handoff).scalar()) if state == "queued" else 0
+        return {"id": handoff, "state": state, "seq": int(last or 0), "position": position}
 
     def listed(self, db: Any, states: Sequence[str], limit: int = 200) -> list[dict[str, Any]]:
         """Handoffs in these states, those that wait longest first."""
@@ -83,10 +111,9 @@ class Store:
     def events_after(
         self, db: Any, after: int, handoff: str | None = None, limit: int = EVENTS_AT_ONCE
     ) -> list[dict[str, Any]]:
-        query = t.events.select().where(t.events.c.seq > after).order_by(t.events.c.seq).limit(limit)
-        if handoff is not None:
-            query = query.where(t.events.c.handoff == handoff)
-        return [event_json(row) for row in db.execute(query)]
+        query = _EVENTS if handoff is None else _EVENTS_OF
+        values = {"after": after, "most": limit, **({} if handoff is None else {"of": handoff})}
+        return [event_json(row) for row in db.execute(query, values)]
 
     def last_event(self, db: Any) -> int:
         return int(db.execute(sa.select(sa.func.max(t.events.c.seq))).scalar() or 0)
@@ -151,19 +178,16 @@ class Store:
     def claim(self, db: Any, handoff: str, operator: str) -> dict[str, Any]:
         """First come, first served: raises `Conflict` when somebody else was quicker or it is not waiting any more. Repeated by
         the one who has it, it changes nothing."""
-        now = stored(self._now())
-        changed = db.execute(
-            t.handoffs.update()
-            .where(t.handoffs.c.id == handoff, t.handoffs.c.state == "queued")
-            .values(state="accepted", operator=operator, accepted_at=now)
-        ).rowcount
+        changed = _CLAIM(db, claimed=handoff, operator=operator, accepted_at=stored(self._now())).rowcount
         if changed == 1:
             self._event(db, handoff, "state", {"state": "accepted", "by": operator, "operator": operator})
             return self.receipt(db, handoff)
-        row = self.row(db, handoff)
-        if row.operator == operator and row.state in ("accepted", "active"):
+        holder = _HOLDER(db, id=handoff).first()
+        if holder is None:
+            raise NotThere(handoff)
+        if holder.operator == operator and holder.state in ("accepted", "active"):
             return self.receipt(db, handoff)
-        raise Conflict(f"{row.state}")
+        raise Conflict(str(holder.state))
 
     def decline(self, db: Any, handoff: str, operator: str, reason: str) -> dict[str, Any]:
         row = self.row(db, handoff)
@@ -171,6 +195,14 @@ class Store:
             self._owned(row, operator)
         self.finish(db, handoff, "declined", by=operator, reason=reason)
         return self.receipt(db, handoff)
+
+    def call_again(self, db: Any, handoff: str, reason: str) -> None:
+        """The operator is lost: back into the queue, before those that came later, with everything that was said."""
+        self._lapse(db, handoff)
+        self._move(
+            db, handoff, "queued", by="desk", reason=reason, queued_at=stored(self._now()), operator=None, joined=None,
+            hold=False, accepted_at=None, active_at=None, calls=t.handoffs.c.calls + 1,
+        )  # fmt: skip
 
     def give_back(self, db: Any, handoff: str, operator: str, note: str) -> dict[str, Any]:
         row = self._owned(self.row(db, handoff), operator)
@@ -280,6 +312,16 @@ class Store:
         self._event(db, handoff, "message", made)
         return made, True
 
+    def heard(self, db: Any, handoff: str, message: Mapping[str, Any], operator: str) -> dict[str, Any] | None:
+        """What an operator said into the microphone, written down a little later: kept also when the talk has ended meanwhile;
+        None when it was kept already. Whether the operator had the line is asked when the sound comes."""
+        self.row(db, handoff)
+        if db.execute(t.messages.select().where(t.messages.c.id == message["id"])).first() is not None:
+            return None
+        made = self._add_message(db, handoff, {**message, "spoken": True}, author=operator, before=False)
+        self._event(db, handoff, "message", made)
+        return made
+
     def presence(self, db: Any, handoff: str, who: str, present: bool) -> None:
         """A side's line was lost or is there again; `who`: operator or car."""
         row = self.row(db, handoff)
@@ -304,12 +346,16 @@ class Store:
             text = {"id": f"{handoff}:note", "speaker": "operator", "text": note, "language": "ja",
                     "at": self._now().isoformat(timespec="seconds")}  # fmt: skip
             self._add_message(db, handoff, text, author=by, before=False)
+        self._lapse(db, handoff)
+        self._move(db, handoff, outcome, by=by, reason=reason, note=note, **extra)
+
+    def _lapse(self, db: Any, handoff: str) -> None:
+        """What was sent to the car and not answered is withdrawn."""
         db.execute(
             t.pushes.update()
             .where(t.pushes.c.handoff == handoff, t.pushes.c.state == "sent")
             .values(state="lapsed", answered_at=stored(self._now()))
         )
-        self._move(db, handoff, outcome, by=by, reason=reason, note=note, **extra)
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -346,11 +392,7 @@ class Store:
         return row
 
     def _event(self, db: Any, handoff: str, kind: str, data: Mapping[str, Any]) -> None:
-        db.execute(
-            t.events.insert().values(
-                handoff=handoff, at=stored(self._now()), type=kind, data=json.dumps(data, ensure_ascii=False)
-            )
-        )
+        _EVENT(db, handoff=handoff, at=stored(self._now()), type=kind, data=json.dumps(data, ensure_ascii=False))
 
     def _add_message(
         self, db: Any, handoff: str, message: Mapping[str, Any], *, author: str | None, before: bool
@@ -372,38 +414,13 @@ class Store:
             "corrects": message.get("corrects"),
             "urgent": bool(message.get("urgent", False)),
             "before": before,
+            "spoken": bool(message.get("spoken", False)),
         }
         number = db.execute(t.messages.insert().values(**values)).inserted_primary_key[0]
         pairs = [{"gram": gram, "message": number} for gram in words.grams(folded)]
         if pairs:
             db.execute(t.grams.insert(), pairs)
         return message_json(values)
-
-
-def pushed(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a push, checked. Raises `Unfit`."""
-    if kind not in PUSH_FIELDS:
-        raise Unfit("kind")
-    needed, optional = PUSH_FIELDS[kind]
-    if unknown := set(data) - {*needed, *optional}:
-        raise Unfit(f"unknown: {', '.join(sorted(map(str, unknown)))}")
-    out: dict[str, Any] = {}
-    for name in (*needed, *optional):
-        value = data.get(name)
-        if value is None or value == "":
-            if name in needed:
-                raise Unfit(name)
-            continue
-        if name in ("latitude", "longitude"):
-            limit = 90 if name == "latitude" else 180
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not -limit <= value <= limit:
-                raise Unfit(name)
-            out[name] = float(value)
-        elif not isinstance(value, str) or len(value) > 500:
-            raise Unfit(name)
-        else:
-            out[name] = value
-    return out
 
 
 def brief(row: Any, now: datetime) -> dict[str, Any]:
@@ -423,10 +440,12 @@ def brief(row: Any, now: datetime) -> dict[str, Any]:
         "joined": row.joined,
         "hold": bool(row.hold),
         "created_at": shown(row.created_at),
+        "queued_at": shown(row.queued_at),
+        "calls": row.calls,
         "accepted_at": shown(row.accepted_at),
         "active_at": shown(row.active_at),
         "ended_at": shown(row.ended_at),
-        "waited_s": max(0.0, round((waited_until - row.created_at).total_seconds(), 1)),
+        "waited_s": max(0.0, round((waited_until - (row.queued_at or row.created_at)).total_seconds(), 1)),
         "outcome_reason": row.outcome_reason,
         "note": row.note,
     }
@@ -445,11 +464,12 @@ def message_json(row: Any) -> dict[str, Any]:
         "corrects",
         "urgent",
         "before",
+        "spoken",
     )
     if isinstance(row, Mapping):
         return {key: row[key] for key in keys}
     out = {key: getattr(row, key) for key in keys}
-    return {**out, "urgent": bool(out["urgent"]), "before": bool(out["before"])}
+    return {**out, **{key: bool(out[key]) for key in ("urgent", "before", "spoken")}}
 
 
 def push_json(row: Any) -> dict[str, Any]:

@@ -29,6 +29,8 @@ handoffs = sa.Table(
     sa.Column("note", sa.Text),
     sa.Column("packet", sa.Text, nullable=False),
     sa.Column("digest", sa.String(80), nullable=False),
+    # How often it stood in the queue: again when its operator was lost.
+    sa.Column("calls", sa.Integer, nullable=False, server_default="1"),
 )
 events = sa.Table(
     "desk_events",
@@ -59,6 +61,8 @@ messages = sa.Table(
     sa.Column("corrects", sa.Integer),
     sa.Column("urgent", sa.Boolean, nullable=False),
     sa.Column("before", sa.Boolean, nullable=False),
+    # Said into a microphone of the desk, and heard by the driver as sound.
+    sa.Column("spoken", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("messages_of", "handoff", "n"),
 )
 grams = sa.Table(

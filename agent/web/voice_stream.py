@@ -103,6 +103,7 @@ class VoiceStream:
         self._running: VoiceThread | None = None
         self._out: asyncio.Queue[Frame] = asyncio.Queue(_OUT_FRAMES)
         self._sender: asyncio.Task[None] | None = None
+        self._leave_line: Callable[[], None] = lambda: None
 
     @property
     def is_open(self) -> bool:
@@ -131,6 +132,8 @@ class VoiceStream:
         self._running = VoiceThread(self._voice, self._microphone, out=out)
         self._sender = asyncio.create_task(self._forward())
         self._running.start()
+        if streams.system.line_sounds is not None:
+            self._leave_line = streams.system.line_sounds.join(self._session, self._voice)
         return None
 
     def hear(self, sound: bytes) -> str | None:
@@ -164,6 +167,7 @@ class VoiceStream:
         self._voice = self._running = self._sender = None
         if voice is None:
             return
+        self._leave_line()
         if running is not None:
             await asyncio.to_thread(running.close)
         if sender is not None:

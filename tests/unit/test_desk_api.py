@@ -231,8 +231,32 @@ async def test_a_closed_page_is_told_and_then_ends_the_talk(desk: Desk) -> None:
     again = await suzuki.http.get(f"{desk.url}/api/v1/events?after=0")
     await until(lambda: any(e.type == "operator" and e.data["present"] is True for e in heard))
     again.close()
-    await until(lambda: any(e.data.get("state") == "dropped" for e in heard))
+    # For good: another operator is called, who finds everything that was said.
+    await until(lambda: [e.data.get("reason") for e in heard if e.type == "state"][-1] == "operator_gone")
+    assert heard[-1].data["state"] == "queued"
+    sato = await desk.person("sato")
+    present = await sato.http.get(f"{desk.url}/api/v1/events?after=0")
+    assert (await sato.call("POST", f"/api/v1/handoffs/{handoff}/claim", {}))[0] == 200
+    assert (await suzuki.call("POST", f"/api/v1/handoffs/{handoff}/return", {"note": ""}))[0] == 403
+    assert (await desk.car.call("POST", f"/api/v1/handoffs/{handoff}/active", {}))[0] == 200
+    await asyncio.sleep(0.3)
+    status, whole = await sato.call("GET", f"/api/v1/handoffs/{handoff}")
+    assert (status, whole["state"], whole["operator"], whole["calls"]) == (200, "active", "sato", 2)
+    present.close()
     listening.cancel()
+
+
+async def test_called_again_and_nobody_comes_it_is_dropped(desk: Desk) -> None:
+    suzuki, service = await desk.person("suzuki"), desk.server.service
+    handoff = await desk.active(suzuki)
+    service.patience = Patience(answer_s=0.3, notice_s=0.05, gone_s=0.1, tick_s=0.05, alive_s=0.1)
+    seen: list[DeskEvent] = []
+    async for event in desk.desk.events(handoff, 0):
+        seen += [event] if event.type == "state" else []
+        if seen and seen[-1].data["state"] == "dropped":
+            break
+    assert [e.data["state"] for e in seen] == ["requested", "queued", "accepted", "active", "queued", "dropped"]
+    assert [e.data.get("reason") for e in seen[-2:]] == ["operator_gone", "operator_gone"]
 
 
 async def test_a_call_of_a_car_that_went_away_is_dropped(desk: Desk) -> None:
@@ -404,13 +428,20 @@ async def test_what_the_desk_does_not_take_is_final_for_the_car(desk: Desk) -> N
 async def test_exports_are_files_and_logged(desk: Desk) -> None:
     suzuki = await desk.person("suzuki")
     handoff = await desk.submit("<script>alert(1)</script>=1+1")
-    for form, kind in (("json", "application/json"), ("csv", "text/csv"), ("html", "text/html")):
+    for form, kind in (
+        ("json", "application/json"),
+        ("csv", "text/csv"),
+        ("html", "text/html"),
+        ("pdf", "application/pdf"),
+    ):
         async with suzuki.http.get(f"{desk.url}/api/v1/handoffs/{handoff}/export?format={form}") as response:
             assert (response.status, response.content_type) == (200, kind)
             assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-            if form != "json":
-                assert "<script>" not in await response.text() or form == "csv"
-    assert {"export_json", "export_csv", "export_html"} <= {row["action"] for row in await desk.audit()}
+            if form == "html":
+                assert "<script>" not in await response.text()
+            if form == "pdf":
+                assert (await response.read()).startswith(b"%PDF-")
+    assert {"export_json", "export_csv", "export_html", "export_pdf"} <= {row["action"] for row in await desk.audit()}
     assert (await suzuki.call("GET", f"/api/v1/handoffs/{handoff}/export?format=exe"))[0] == 422
 
 

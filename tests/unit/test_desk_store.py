@@ -19,9 +19,11 @@ from agent.desk import tables as t
 from agent.desk.accounts import Accounts, Caller, password_fits
 from agent.desk.archive import Archive, as_csv, as_html, safe_cell
 from agent.desk.database import connect, migrate
+from agent.desk.document import kinds, pushed
 from agent.desk.errors import Conflict, DeskError, NotThere, Refused, Unfit
 from agent.desk.states import FINAL, STATES, WAYS
-from agent.desk.store import Store, pushed
+from agent.desk.store import Store
+from tests import postgres
 from tests.fakes_desk import packet
 
 
@@ -159,6 +161,7 @@ STEPS = (
     "say_a",
     "say_driver",
     "push",
+    "call_again",
 )
 
 
@@ -186,6 +189,7 @@ def step(bench: Bench, handoff: str, name: str, n: int) -> None:
             db, handoff, {"id": f"{handoff}-{n}", "speaker": "driver", "text": "x", "at": "x"}, author=None
         ),
         "push": lambda db: store.push(db, handoff, "a", f"{handoff}-p{n}", "notice", {"text": "x"}),
+        "call_again": lambda db: store.call_again(db, handoff, "operator_gone"),
     }
     bench.do(jobs[name])
 
@@ -258,11 +262,52 @@ def test_a_push_lapses_when_the_talk_ends_and_is_answered_once(bench: Bench) -> 
 @pytest.mark.parametrize(
     ("kind", "data"),
     [("bomb", {}), ("notice", {}), ("notice", {"text": "x", "html": "<b>"}), ("destination", {"name": "x", "latitude": 99, "longitude": 0}),
-     ("destination", {"name": "x", "latitude": True, "longitude": 0}), ("destination", {"name": ["x"], "latitude": 1, "longitude": 0}), ("phone", {"name": "x"})],
+     ("destination", {"name": "x", "latitude": True, "longitude": 0}), ("destination", {"name": ["x"], "latitude": 1, "longitude": 0}), ("phone", {"name": "x"}),
+     ("news", {"summary": "x"}), ("news", {"title": "x" * 201}), ("news", {"title": "x", "link": "javascript:x"}), ("news", {"title": "x", "published": "yesterday"}),
+     ("weather", {"place": "x"}), ("weather", {"place": "x", "sky": "green"}), ("weather", {"place": "x", "sky": "rain", "high_c": 99}),
+     ("weather", {"place": "x", "sky": "rain", "chance": 101}), ("weather", {"place": "x", "sky": "rain", "day": "2026-05-11T10:00"}), ("notice", {"text": 5})],
 )  # fmt: skip
 def test_only_what_is_foreseen_is_pushed(kind: str, data: dict[str, Any]) -> None:
     with pytest.raises(Unfit):
         pushed(kind, data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [("destination", {"name": "x", "latitude": 1, "longitude": 2, "place_id": ""}), ("place", {"name": "x", "latitude": 1, "longitude": 2, "note": None}),
+     ("phone", {"name": "x", "phone": "03"}), ("notice", {"text": "<b>x</b>"}), ("news", {"title": "x", "summary": "y", "source": "z", "published": "2026-05-11T10:00:00+09:00"}),
+     ("weather", {"place": "箱根", "sky": "rain", "day": "2026-05-12", "high_c": 18.5, "low_c": -1, "chance": 70, "latitude": 35.2, "longitude": 139.0})],
+)  # fmt: skip
+def test_what_is_foreseen_is_pushed_as_it_is(kind: str, data: dict[str, Any]) -> None:
+    assert pushed(kind, data) == {key: value for key, value in data.items() if value not in (None, "")}
+
+
+def test_each_kind_has_its_schema() -> None:
+    from agent.desk.document import description
+
+    assert set(description()["components"]["schemas"]["PushData"]["$defs"]) == set(kinds())
+
+
+# ── lost operators ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_called_again_it_keeps_everything_and_comes_first(bench: Bench) -> None:
+    handoff = bench.active("suzuki")
+    bench.say(handoff, "7時でお願いします")
+    bench.do(lambda db: bench.store.push(db, handoff, "suzuki", "push-0001", "notice", {"text": "x"}))
+    later = bench.submit()
+    bench.do(lambda db: bench.store.call_again(db, handoff, "operator_gone"))
+    queue = bench.do(lambda db: bench.store.listed(db, ["queued"]))
+    assert [(row["id"], row["calls"], row["operator"]) for row in queue] == [(handoff, 2, None), (later, 1, None)]
+    assert bench.do(lambda db: bench.store.receipt(db, handoff))["position"] == 1
+    with pytest.raises(Conflict):
+        bench.say(handoff, "まだいます", "suzuki", 2)
+    bench.do(lambda db: bench.store.claim(db, handoff, "sato"))
+    bench.do(lambda db: bench.store.activate(db, handoff))
+    whole = bench.do(lambda db: bench.store.whole(db, handoff))
+    assert "7時でお願いします" in [m["text"] for m in whole["messages"]]
+    assert [p["state"] for p in whole["pushes"]] == ["lapsed"]
+    assert states(bench, handoff) == ["requested", "queued", "accepted", "active", "queued", "accepted", "active"]
 
 
 # ── the archive ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -420,17 +465,53 @@ def differences(engine: Any) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(db, opts=own), t.META))
 
 
-@pytest.mark.skipif("CONCIERGE_INTERNAL_POSTGRES" not in os.environ, reason="no PostgreSQL named")
-def test_the_same_on_postgresql() -> None:
-    bench = Bench(os.environ["CONCIERGE_INTERNAL_POSTGRES"])
+@pytest.fixture(scope="module")
+def postgres_url() -> Iterator[str]:
+    with postgres.cluster() as url:
+        yield url
+
+
+@pytest.mark.skipif(
+    postgres.programs() is None and postgres.URL not in os.environ, reason="PostgreSQL is not installed"
+)
+def test_the_same_on_postgresql(postgres_url: str) -> None:
+    bench = Bench(postgres_url)
     try:
         handoff = bench.active()
         bench.say(handoff, "渋谷で寿司を", "suzuki")
-        bench.do(lambda db: bench.store.give_back(db, handoff, "suzuki", "済み"))
-        assert len(bench.do(lambda db: bench.archive.search(db, "寿司"))) == 2
+        spoken = {"id": "spoken-0001-1", "text": "寿司ですね", "language": "ja", "at": "x", "speaker": "operator"}
+        assert bench.do(lambda db: bench.store.heard(db, handoff, spoken, "suzuki"))["spoken"] is True
+        bench.do(lambda db: bench.store.call_again(db, handoff, "operator_gone"))
+        bench.do(lambda db: bench.store.claim(db, handoff, "sato"))
+        bench.do(lambda db: bench.store.activate(db, handoff))
+        bench.do(lambda db: bench.store.give_back(db, handoff, "sato", "済み"))
+        assert len(bench.do(lambda db: bench.archive.search(db, "寿司"))) == 3
         assert bench.do(bench.archive.statistics)["states"] == {"returned": 1}
         assert bench.do(lambda db: bench.archive.erase(db, "owner")) == 1
+        assert left_of(bench, handoff) == 0
         assert differences(bench.engine) == []
+    finally:
+        migrate(bench.engine, "base")
+        bench.engine.dispose()
+
+
+@pytest.mark.skipif(
+    postgres.programs() is None and postgres.URL not in os.environ, reason="PostgreSQL is not installed"
+)
+def test_of_many_claims_at_once_one_wins_on_postgresql_too(postgres_url: str) -> None:
+    bench = Bench(postgres_url)
+    try:
+        handoff = bench.submit()
+
+        def claim(number: int) -> bool:
+            try:
+                bench.do(lambda db: bench.store.claim(db, handoff, f"operator-{number}"))
+                return True
+            except Conflict:
+                return False
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(claim, range(16))) == 1
     finally:
         migrate(bench.engine, "base")
         bench.engine.dispose()

@@ -289,6 +289,73 @@ async def test_no_contract_and_no_network_call_nobody(car: Car1) -> None:
     assert car.desk.packets == {}
 
 
+# ── the operator is lost ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_lost_operator_is_replaced_by_the_next_and_the_agent_works_in_between(car: Car1) -> None:
+    handoff = await car.active("suzuki")
+    car.desk.happen(handoff, "push", id="p1", kind="notice", data={"text": "x"}, state="sent")
+    car.desk.happen(handoff, "operator", operator="suzuki", present=False)
+    await car.until(lambda: car.told()[-1] == "operator_lost")
+    car.desk.happen(handoff, "state", state="queued", by="desk", reason="operator_gone")
+    await car.until(lambda: car.told()[-1] == "queued_again")
+    assert car.talk.owner("s") == "agent"
+    assert [e.text for e in car.events if isinstance(e, Handoff)][-1] == PHRASES.say("ja", "desk.queued_again")
+    assert [e.state for e in car.events if isinstance(e, Pushed)] == ["sent", "lapsed"]
+    assert (await car.say("渋谷の天気")).spoke.text == "(渋谷の天気)"
+    car.desk.happen(handoff, "state", state="accepted", operator="sato", by="sato")
+    await car.until(lambda: car.talk.owner("s") == "operator")
+    assert [e.operator for e in car.events if isinstance(e, Handoff)][-1] == "sato"
+    turn = await car.say("七時です")
+    assert isinstance(turn.events[-1], Relayed)
+    assert car.owners() == ["operator", "agent", "operator"]
+    car.desk.happen(handoff, "state", state="returned", by="sato", note="")
+    await car.until(lambda: car.talk.owner("s") == "agent")
+    assert car.owners() == ["operator", "agent", "operator", "agent"]
+
+
+async def test_with_no_operator_left_it_is_said_and_the_line_is_the_agents(car: Car1) -> None:
+    handoff = await car.active()
+    car.desk.happen(handoff, "state", state="queued", by="desk", reason="operator_gone")
+    car.desk.happen(handoff, "state", state="dropped", by="desk", reason="operator_gone")
+    await car.until(lambda: not car.handoffs.is_open("s"))
+    assert car.events[-1].text == PHRASES.say("ja", "desk.dropped_nobody", phone="0800-300-0365")  # type: ignore[union-attr]
+    assert car.owners() == ["operator", "agent"]
+
+
+async def test_while_another_is_called_the_driver_may_give_it_up(car: Car1) -> None:
+    handoff = await car.active()
+    car.desk.happen(handoff, "state", state="queued", by="desk", reason="operator_gone")
+    await car.until(lambda: car.talk.owner("s") == "agent")
+    await car.say("オペレーターはもういい")
+    assert not car.handoffs.is_open("s")
+    await car.until(lambda: (handoff, "cancelled", "driver") in car.desk.ends)
+
+
+@pytest.mark.parametrize("when", ["waiting", "taken again"])
+async def test_the_power_goes_while_another_is_called(tmp_path: Path, when: str) -> None:
+    desk, file = FakeDesk(), tmp_path / "handoffs.sqlite"
+    first = Car1(file, desk)
+    first.handoffs.start()
+    handoff = await first.active("suzuki")
+    desk.happen(handoff, "state", state="queued", by="desk", reason="operator_gone")
+    await first.until(lambda: first.talk.owner("s") == "agent")
+    if when == "taken again":
+        desk.happen(handoff, "state", state="accepted", operator="sato", by="sato")
+        await first.until(lambda: first.talk.owner("s") == "operator")
+    kill(first)
+    second = Car1(file, desk)
+    second.handoffs.start()
+    if when == "waiting":
+        await asyncio.sleep(0.05)
+        assert second.talk.owner("s") == "agent"
+        assert "queued_again" not in second.told()
+        desk.happen(handoff, "state", state="accepted", operator="sato", by="sato")
+    await second.until(lambda: second.talk.owner("s") == "operator")
+    assert second.owners() == ["operator", "agent", "operator"]
+    await second.handoffs.stop()
+
+
 # ── what is sent to the car ─────────────────────────────────────────────────────────────────────────────────────────
 
 PLACE = {"name": "すし処", "latitude": 35.66, "longitude": 139.7}
@@ -311,6 +378,72 @@ async def test_a_destination_is_taken_or_left_by_word(car: Car1, words: str, sta
     await car.say("そこの駐車場は")
     focus = (car.dialogue.heard[-1][3].get("desk") or {}).get("focus")
     assert (focus or {}).get("name") == ("すし処" if done else None)
+
+
+NEWS = {"title": "東名 海老名JCTで事故", "summary": "上り線が通行止めです。迂回は保土ヶ谷から。", "source": "道路情報"}
+WEATHER = {"place": "箱根", "sky": "rain", "day": "2026-05-12", "high_c": 18, "low_c": -1, "chance": 70}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "asked", "said"),
+    [
+        ("news", NEWS, "「東名 海老名JCTで事故」が届きました", "東名 海老名JCTで事故。上り線が通行止めです。道路情報の記事でした。"),
+        ("weather", WEATHER, "箱根の天気が届きました", "明日の箱根は雨、最高18度、最低マイナス1度、降水確率70％です。"),
+        ("weather", {"place": "箱根", "sky": "clear"}, "箱根の天気が届きました", "いまの箱根は晴れです。"),
+        ("news", {"title": "速報！"}, "「速報！」", "速報！"),
+    ],
+)  # fmt: skip
+async def test_a_card_is_taken_by_word_then_said_and_shown(
+    car: Car1, kind: str, data: dict[str, Any], asked: str, said: str
+) -> None:
+    handoff = await car.active()
+    car.desk.happen(handoff, "push", id="p1", kind=kind, data=data, state="sent")
+    await car.until(lambda: any(isinstance(e, Pushed) for e in car.events))
+    (sent,) = [e for e in car.events if isinstance(e, Pushed)]
+    assert asked in sent.text
+    assert sent.card is None
+    await car.say("はい")
+    await car.until(lambda: car.desk.answers == [("p1", "accepted", "")])
+    taken = [e for e in car.events if isinstance(e, Pushed)][-1]
+    assert taken.text == said
+    assert taken.card is not None
+    assert {k: v for k, v in taken.card.items() if k in ("type", "title", "place", "sky", "high_c")} == {
+        "type": kind, **{k: data.get(k) for k in (("title",) if kind == "news" else ("place", "sky", "high_c"))}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["news", "weather"])
+async def test_a_card_is_refused_by_touch(car: Car1, kind: str) -> None:
+    handoff = await car.active()
+    data = NEWS if kind == "news" else WEATHER
+    car.desk.happen(handoff, "push", id="p1", kind=kind, data=data, state="sent")
+    await car.until(lambda: any(isinstance(e, Pushed) for e in car.events))
+    await car.handoffs.answer_push("s", False, "p1")
+    await car.until(lambda: car.desk.answers == [("p1", "refused", "")])
+    assert [e.card for e in car.events if isinstance(e, Pushed)] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"), [("hologram", {}), ("weather", {"place": "x", "sky": "green"}), ("news", {}), ("destination", {})]
+)
+async def test_what_the_car_does_not_know_fails_at_once_and_the_talk_goes_on(
+    car: Car1, kind: str, data: dict[str, Any]
+) -> None:
+    handoff = await car.active()
+    car.desk.happen(handoff, "push", id="p1", kind=kind, data=data, state="sent")
+    await car.until(lambda: car.desk.answers == [("p1", "failed", "unknown")])
+    assert car.told() == ["accepted"]
+    assert isinstance((await car.say("はい")).events[-1], Relayed)
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("One. Two.", "One."), ("3.5 km of jam", "3.5 km of jam"), ("一つ目。二つ目。", "一つ目。"), ("", ""), ("あ" * 300, "あ" * 119 + "…")],
+)  # fmt: skip
+def test_the_first_sentence_is_what_is_spoken(text: str, first: str) -> None:
+    from agent.push_words import _first_sentence
+
+    assert _first_sentence(text) == first
 
 
 async def test_by_touch_as_well_once_and_the_right_one(car: Car1) -> None:
@@ -455,7 +588,7 @@ def kill(car: Car1) -> None:
 
 MOVES = (
     "say", "say_slow", "finish_slow", "person", "distress", "back", "accept", "active", "message", "returned", "declined", "dropped", "no_answer", "push",
-    "yes", "no", "cut", "up", "notice", "settle", "touch_back",
+    "yes", "no", "cut", "up", "notice", "settle", "touch_back", "operator_gone",
 )  # fmt: skip
 
 
@@ -464,6 +597,7 @@ BEGINNINGS = (
     ("person", "settle"),
     ("person", "settle", "accept", "settle"),
     ("say_slow", "person", "settle", "accept"),
+    ("person", "settle", "accept", "settle", "operator_gone", "settle"),
 )
 
 
@@ -518,6 +652,8 @@ async def play(moves: list[str]) -> None:
                 car.desk.happen(handoff, "message", id=f"m{n}", speaker="operator", text="はい、どうぞ", language="ja")
             elif move == "push":
                 car.desk.happen(handoff, "push", id=f"p{n}", kind="notice", data={"text": "x"}, state="sent")
+            elif move == "operator_gone":
+                car.desk.happen(handoff, "state", state="queued", by="desk", reason="operator_gone")
             elif move == "accept":
                 car.desk.happen(handoff, "state", state="accepted", operator="suzuki")
             else:

@@ -3,6 +3,10 @@
 export class Api {
   #csrf = "";
 
+  get csrf() {
+    return this.#csrf;
+  }
+
   async me() {
     return this.#entered(await this.#call("GET", "/api/v1/me"));
   }

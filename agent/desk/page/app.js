@@ -2,8 +2,10 @@
 import { Api, newId } from "./api.js";
 import { at, el, seconds } from "./dom.js";
 import { lineView, packetView, pushView } from "./packet.js";
+import { Sound } from "./sound.js";
 import { words } from "./words.js";
 
+const PUSH_FIELDS = ["name", "where", "phone", "more", "sky", "day", "high", "low", "chance", "source"];
 const OPEN = ["requested", "queued", "accepted", "active"];
 
 class Page {
@@ -13,6 +15,11 @@ class Page {
   ended = [];
   shown = null;
   language = localStorage.getItem("desk-language") ?? "ja";
+  sound = new Sound({
+    changed: () => this.soundView(),
+    mine: (level) => (at("mine-level").value = level),
+    driver: (level) => (at("driver-level").value = level),
+  });
 
   get w() {
     return words[this.language];
@@ -34,6 +41,7 @@ class Page {
       // Enter ends the choice of kanji as well: that one does not send.
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) at("say").requestSubmit(), event.preventDefault();
     });
+    this.talkKeys();
     setInterval(() => this.tick(), 1000);
     this.label();
     try {
@@ -71,17 +79,22 @@ class Page {
   label() {
     const w = this.w;
     document.documentElement.lang = this.language;
-    const texts = { "name-label": w.name, "password-label": w.password, enter: w.enter, leave: w.leave, "queue-title": w.queue, "ended-title": w.ended, send: w.send, "push-send": w.push, "give-back": w.giveBack, overview: w.overview };
+    const texts = { "name-label": w.name, "password-label": w.password, enter: w.enter, leave: w.leave, "queue-title": w.queue, "ended-title": w.ended, send: w.send, "push-send": w.push, "give-back": w.giveBack, overview: w.overview, "talk-button": w.talk, "mine-label": w.mineLevel, "driver-label": w.driverLevel };
     for (const [id, text] of Object.entries(texts)) at(id).textContent = text;
-    const hints = { q: w.search, text: w.say, note: w.note, "push-name": w.pushName, "push-where": w.pushWhere, "push-phone": w.pushPhone };
+    const hints = { q: w.search, text: w.say, note: w.note, "push-where": w.pushWhere, "push-phone": w.pushPhone, "push-more": w.pushMore, "push-source": w.pushSource, "push-day": w.pushDay, "push-high": w.pushHigh, "push-low": w.pushLow, "push-chance": w.pushChance, "push-sky": w.pushSky };
     for (const [id, text] of Object.entries(hints)) {
       at(id).placeholder = text;
+      at(id).title = text;
       at(id).setAttribute("aria-label", text);
     }
     const kind = at("push-kind").value;
     at("push-kind").replaceChildren(...Object.entries(w.kinds).map(([value, text]) => el("option", { value }, text)));
     at("push-kind").value = kind || "destination";
+    const sky = at("push-sky").value;
+    at("push-sky").replaceChildren(...Object.entries(w.skies).map(([value, text]) => el("option", { value }, text)));
+    at("push-sky").value = sky || "clear";
     this.pushFields();
+    this.soundView();
   }
 
   // ── coming and going ──
@@ -129,11 +142,17 @@ class Page {
   event(event) {
     this.try(async () => {
       if (event.type === "state") await this.moved(event);
+      const known = this.handoffs.get(event.handoff);
+      if (event.type === "operator" && known) Object.assign(known, { operator: event.data.operator ?? known.operator, joined: event.data.transferred ? null : (event.data.joined ?? known.joined) });
+      if (this.who) this.followSound();
       if (this.shown?.id !== event.handoff) return;
       if (event.type === "message") this.line(event.data);
       else if (event.type === "push") this.pushed(event.data);
       else if (event.type === "hold") this.shown.hold = event.data.on;
-      else if (event.type === "operator" && event.data.operator) this.shown.operator = event.data.operator;
+      else if (event.type === "operator") {
+        if (event.data.operator) this.shown.operator = event.data.operator;
+        if (event.data.transferred) this.shown.joined = null;
+      }
       else if (event.type === "car") this.shown.away = !event.data.present;
       this.steps();
     });
@@ -153,7 +172,8 @@ class Page {
       this.handoffs.delete(handoff);
     }
     if (this.shown?.id === handoff) {
-      Object.assign(this.shown, { state: data.state, operator: data.operator ?? this.shown.operator });
+      const operator = data.state === "queued" ? null : (data.operator ?? this.shown.operator);
+      Object.assign(this.shown, { state: data.state, operator });
       this.render();
     }
     this.lists();
@@ -170,8 +190,8 @@ class Page {
     const w = this.w;
     const waiting = h.state === "queued";
     return el("li", {}, el("button", { type: "button", cls: `row ${h.state}${this.shown?.id === h.id ? " chosen" : ""}`, click: () => this.try(() => this.open(h.id)), "data-id": h.id },
-      el("b", {}, w.reasons[h.reason] ?? h.reason), h.test && el("span", { cls: "test" }, w.test), el("span", { cls: "tag" }, w.states[h.state]),
-      waiting && el("span", { cls: "wait", "data-since": h.created_at }, seconds(h.waited_s)),
+      el("b", {}, w.reasons[h.reason] ?? h.reason), h.test && el("span", { cls: "test" }, w.test), el("span", { cls: "tag" }, w.states[h.state]), h.calls > 1 && h.state === "queued" && el("span", { cls: "urgent" }, w.again),
+      waiting && el("span", { cls: "wait", "data-since": h.queued_at ?? h.created_at }, seconds(h.waited_s)),
       el("span", { cls: "soft" }, h.summary[this.language]), h.operator && el("span", { cls: "soft" }, h.operator)));
   }
 
@@ -226,6 +246,53 @@ class Page {
     at("steps").replaceChildren(...steps);
     at("composer").hidden = !(active && (mine || h.joined === this.who.name));
     at("push").hidden = at("return").hidden = !mine;
+    this.followSound();
+  }
+
+  // ── speaking ──
+
+  // The sound stays with the talk that is held, whatever is looked at meanwhile; of several with the one that is shown.
+  followSound() {
+    const held = (h) => h?.state === "active" && [h.operator, h.joined].includes(this.who.name);
+    const others = [...this.handoffs.values()].filter(held);
+    const line = held(this.shown) ? this.shown : (others.find((h) => h.id === this.sound.handoff) ?? others[0]);
+    this.sound.follow(line?.id ?? null, this.api.csrf);
+  }
+
+  // Pressed as long as it is held: with the mouse or a finger on the button, with space or enter when it has the focus, with F2
+  // from anywhere.
+  talkKeys() {
+    const button = at("talk-button");
+    const press = (event) => {
+      event.preventDefault();
+      if (!event.repeat && !at("composer").hidden) this.sound.press();
+    };
+    const release = () => this.sound.release();
+    button.addEventListener("pointerdown", (event) => (button.setPointerCapture(event.pointerId), press(event)));
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) button.addEventListener(end, release);
+    button.addEventListener("contextmenu", (event) => event.preventDefault());
+    button.addEventListener("keydown", (event) => [" ", "Enter"].includes(event.key) && press(event));
+    button.addEventListener("keyup", (event) => [" ", "Enter"].includes(event.key) && release());
+    addEventListener("keydown", (event) => event.key === "F2" && press(event));
+    addEventListener("keyup", (event) => event.key === "F2" && release());
+    // Whoever looks elsewhere does not speak.
+    addEventListener("blur", release);
+    for (const touched of ["pointerdown", "keydown"]) addEventListener(touched, () => this.sound.wake());
+  }
+
+  soundView() {
+    const [{ on, open, car, talking, transcribed, problem, lost }, w] = [this.sound.state, this.w];
+    at("talk-button").disabled = !open;
+    at("talk-button").classList.toggle("talking", talking);
+    at("talk-button").setAttribute("aria-pressed", String(talking));
+    at("talk-button").textContent = talking ? w.talking : w.talk;
+    const notes = [
+      problem && w.soundProblems[problem],
+      on && !car && w.noCarSound,
+      on && !transcribed && w.untranscribed,
+      lost > 0 && `${w.soundLost}: ${(lost / 50).toFixed(1)} s`,
+    ];
+    at("sound-note").textContent = notes.filter(Boolean).join(" ");
   }
 
   step(name, body) {
@@ -275,18 +342,28 @@ class Page {
 
   async push() {
     const kind = at("push-kind").value;
-    const [name, phone] = [at("push-name").value.trim(), at("push-phone").value.trim()];
-    const [latitude, longitude] = at("push-where").value.split(/[,、\s]+/).map(Number);
+    const value = (id) => at(`push-${id}`).value.trim();
+    const number = (id) => (value(id) === "" ? undefined : Number(value(id)));
+    const [name, phone] = [value("name"), value("phone")];
+    const [latitude, longitude] = value("where").split(/[,、\s]+/).map(Number);
     const place_id = this.picked?.name === name ? this.picked.id : undefined;
-    const data = { destination: { name, latitude, longitude, place_id }, place: { name, latitude, longitude, phone, place_id }, phone: { name, phone }, notice: { text: name } }[kind];
+    const data = {
+      destination: { name, latitude, longitude, place_id },
+      place: { name, latitude, longitude, phone, place_id },
+      phone: { name, phone },
+      notice: { text: name },
+      news: { title: name, summary: value("more"), source: value("source") },
+      weather: { place: name, sky: value("sky"), day: value("day"), high_c: number("high"), low_c: number("low"), chance: number("chance"), source: value("source") },
+    }[kind];
     await this.step("pushes", { id: newId(), kind, data });
-    for (const id of ["push-name", "push-where", "push-phone"]) at(id).value = "";
+    for (const id of PUSH_FIELDS) at(`push-${id}`).value = id === "sky" ? "clear" : "";
   }
 
   pushFields() {
-    const kind = at("push-kind").value;
-    at("push-where").hidden = !["destination", "place"].includes(kind);
-    at("push-phone").hidden = !["phone", "place"].includes(kind);
+    const shown = { destination: ["where"], place: ["where", "phone"], phone: ["phone"], notice: [], news: ["more", "source"], weather: ["sky", "day", "high", "low", "chance", "source"] }[at("push-kind").value];
+    for (const id of PUSH_FIELDS) at(`push-${id}`).hidden = id !== "name" && !shown.includes(id);
+    const hint = this.w.pushNames[at("push-kind").value];
+    for (const name of ["placeholder", "title", "ariaLabel"]) at("push-name")[name] = hint;
   }
 
   pushed(push) {
@@ -321,10 +398,14 @@ class Page {
     const { lines } = await this.api.get(`/api/v1/search?q=${encodeURIComponent(text)}`);
     const rows = lines.map((line) => el("li", {}, el("button", { type: "button", cls: "row", click: () => this.try(() => this.open(line.handoff)) },
       el("span", { cls: "soft" }, `${line.at} ${this.w[line.speaker]} ${line.driver}`), line.text)));
-    this.shown = null;
+    this.leaveTalk();
     at("packet").replaceChildren(el("h3", {}, `${this.w.results}: ${text}`), rows.length ? el("ol", {}, rows) : el("p", { cls: "soft" }, this.w.nothing));
-    at("talk").replaceChildren();
-    at("steps").replaceChildren();
+  }
+
+  // Nothing of a talk is shown any more.
+  leaveTalk() {
+    this.shown = null;
+    for (const id of ["talk", "steps", "pushed"]) at(id).replaceChildren();
     at("composer").hidden = true;
   }
 
@@ -336,13 +417,10 @@ class Page {
       [w.median, figures.wait_median_s === null ? "–" : `${figures.wait_median_s.toFixed(1)} s`],
       [w.p95, figures.wait_p95_s === null ? "–" : `${figures.wait_p95_s.toFixed(1)} s`],
     ];
-    this.shown = null;
+    this.leaveTalk();
     at("packet").replaceChildren(
       el("h3", {}, w.statistics), el("dl", {}, rows.map(([name, value]) => [el("dt", {}, name), el("dd", {}, value)])),
       el("h3", {}, w.audit), el("ul", {}, audit.slice(0, 100).map((a) => el("li", {}, el("span", { cls: "soft" }, a.at), ` ${a.actor} ${a.action} ${a.handoff ?? ""} ${a.detail ?? ""}`))));
-    at("talk").replaceChildren();
-    at("steps").replaceChildren();
-    at("composer").hidden = true;
   }
 }
 

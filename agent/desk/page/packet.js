@@ -32,7 +32,7 @@ export function packetView(handoff, w, language, api, pick) {
       `${w.consent}: ${packet.consent.basis}, ${clock(packet.consent.at)}${packet.consent.recording_notice ? `, ${w.recorded}` : ""}`,
       packet.redactions.length ? ` · ${w.redacted}: ${packet.redactions.reduce((sum, r) => sum + r.count, 0)}` : "",
       ` · ${packet.id} · `,
-      ["json", "csv", "html"].map((format) => el("a", { href: api.exported(handoff.id, format), target: format === "html" ? "_blank" : null, rel: "noopener" }, `${w.export} ${format} `))),
+      ["json", "csv", "html", "pdf"].map((format) => el("a", { href: api.exported(handoff.id, format), target: format === "html" ? "_blank" : null, rel: "noopener" }, `${w.export} ${format} `))),
   ].filter(Boolean);
 }
 
@@ -51,12 +51,18 @@ function carView(packet, w) {
 export function lineView(message, w) {
   const who = message.author ? `${w[message.speaker]} ${message.author}` : w[message.speaker];
   const sure = message.confidence === null || message.confidence === undefined ? "" : ` ${Math.round(message.confidence * 100)}%`;
-  const marks = [message.urgent && el("b", { cls: "urgent" }, w.urgent), message.corrects && el("i", {}, ` ↩ ${w.corrects} ${message.corrects}`)];
+  const marks = [message.spoken && el("i", {}, ` ${w.spoken}`), message.urgent && el("b", { cls: "urgent" }, w.urgent), message.corrects && el("i", {}, ` ↩ ${w.corrects} ${message.corrects}`)];
   return el("li", { cls: `${message.speaker}${message.before ? " before" : ""}${message.urgent ? " alarm" : ""}`, lang: message.language, "data-id": message.id },
     el("small", {}, `${clock(message.at)} ${who}${sure}`, marks), message.text);
 }
 
 export function pushView(push, w) {
-  const text = push.kind === "notice" ? push.data.text : [push.data.name, push.data.phone].filter(Boolean).join(" · ");
-  return el("p", { cls: `push ${push.state}`, "data-push": push.id }, el("b", {}, `${w.kinds[push.kind] ?? push.kind}: `), text, el("span", { cls: "tag" }, w.pushStates[push.state] ?? push.state));
+  const { data } = push;
+  const degrees = [data.high_c, data.low_c].filter((value) => value !== undefined).map((value) => `${value} ℃`).join(" / ");
+  const parts = {
+    notice: [data.text],
+    news: [data.title, data.source, data.summary],
+    weather: [data.place, data.day, w.skies[data.sky] ?? data.sky, degrees, data.chance === undefined ? "" : `${w.pushChance} ${data.chance}`],
+  }[push.kind] ?? [data.name, data.phone];
+  return el("p", { cls: `push ${push.state}`, "data-push": push.id }, el("b", {}, `${w.kinds[push.kind] ?? push.kind}: `), parts.filter(Boolean).join(" · "), el("span", { cls: "tag" }, w.pushStates[push.state] ?? push.state));
 }
