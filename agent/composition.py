@@ -185,7 +185,13 @@ def _taste(history: History, drivers: History) -> Preferences:
         except ProfileError:
             return False
 
-    return KeptTaste(history, learns)
+    def known(driver: str) -> bool:
+        try:
+            return profiles.get(driver).role != "guest"
+        except ProfileError:
+            return False
+
+    return KeptTaste(history, learns, known)
 
 
 def _feeds() -> dict[str, dict[Any, str]]:
@@ -516,12 +522,14 @@ async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> A
         keep_days=settings.keep_positions_days,
         language="en" if settings.language == "en" else "ja",
         default_driver=settings.driver,
+        label=lambda genre, language: inventory.load().genre_label(genre, language),
+        elsewhere=elsewhere(system),
     )
-    system.conversation.answers = plus.answer
+    system.conversation.companion = plus
     try:
         yield plus
     finally:
-        system.conversation.answers = None
+        system.conversation.companion = None
         await session.close()
         await roads.close()
         places.close()
