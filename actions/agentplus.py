@@ -92,7 +92,7 @@ def settings_of(turn: Turn) -> dict[str, Any]:
     if kinds and change in ("on", "off"):
         # Wanted again means at any time again.
         always = {"kinds": kinds, "days": "all", "part": "all"} if change == "on" else {}
-        return {"classes": {kind: change == "on" for kind in kinds}, **always}
+        return {"classes": dict.fromkeys(kinds, change == "on"), **always}
     return {"frequency": "normal" if change == "on" else "off"} if change in ("on", "off") else {}
 
 

@@ -11,17 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sqlite3
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from agent.dialogue import Dialogue, DialogueReply, Understanding
 from agent.errors import AgentError, DialogueTimeout
-from agent.events import Acted, Event, EventStream, Failed, Heard, Notice, Relayed, Spoke, Understood
+from agent.events import Acted, Event, EventStream, Failed, Forgotten, Heard, Notice, Relayed, Spoke, Understood
+from agent.forgetting import ForgettingError
 from agent.handoff import Handoffs
 from agent.handoff_state import Command, Owner
 from agent.packet import Request
@@ -210,6 +212,11 @@ class Conversation:
             turn.state.desk_known = known["id"]
         return await self._ask(turn, words, told, line)
 
+    @property
+    def driver(self) -> str:
+        """Id of who drives."""
+        return self._driver
+
     def owner(self, session: str) -> Owner:
         """Who holds the line: the agent or an operator."""
         return self.handoffs.owner(session) if self.handoffs is not None else "agent"
@@ -226,6 +233,18 @@ class Conversation:
         if self.handoffs is not None:
             self.handoffs.cancel(session)
         self._sessions.pop(session, None)
+
+    async def forget(self, driver: str) -> None:
+        """Everything a driver said is gone, from the files as well; pages that show it are told. Raises `AgentError`."""
+        await self._dialogue.forget(driver)
+        if self.handoffs is not None:
+            try:
+                self.handoffs.forget(driver)
+            except sqlite3.DatabaseError as error:
+                raise ForgettingError(f"handoffs: {error}") from error
+        for session, state in self._sessions.items():
+            state.failures, state.desk_known = 0, ""
+            self.stream.emit(Forgotten(session, driver))
 
     async def notice(self, session: str, kind: str, key: str, *, data: Mapping[str, str] | None = None) -> Notice:
         """Says something unasked in a session: sentence `key` filled from `data`. While an operator holds the line it is not

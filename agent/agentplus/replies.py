@@ -114,9 +114,7 @@ class Replies:
         self.pending = None
         return await self.requests.take_wheel(found, language)
 
-    async def _act(
-        self, pending: Pending, answer: answers.Answer, language: Language, now: datetime
-    ) -> Answered:
+    async def _act(self, pending: Pending, answer: answers.Answer, language: Language, now: datetime) -> Answered:
         candidate, say = pending.candidate, self._plus.voice.say
         if answer.meaning == "later":
             self._plus.manager.feedback(candidate, "later", now)

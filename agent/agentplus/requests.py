@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from agent.agentplus.learnt import card, listed
 from agent.agentplus.model import Answered, Pending
@@ -129,7 +129,7 @@ class Requests:
             await plus.change_profile(notices=wishes.to_json())
         said += self._changes(request, switched, wishes, language)
         if "days" in request or "part" in request:
-            kinds = [*switched] or [kind for kind in _kinds(request)]
+            kinds = [*switched] or list(_kinds(request))
             only = _confinement(request)
             for kind in kinds:
                 plus.manager.confine(kind, only)
@@ -203,7 +203,7 @@ class Requests:
             await asyncio.to_thread(plus.history.pack)
             plus.take_taste(taste)
         elif kind == "notice" and rest in CLASSES:
-            plus.manager.forget(cast(NoticeClass, rest))
+            plus.manager.forget(rest)
             await plus.keep()
             await asyncio.to_thread(plus.history.pack)
         else:
@@ -244,7 +244,9 @@ class Requests:
             return predictor.places.find(here.position.latitude, here.position.longitude)
         if not name:
             return None
-        return next((p.id for p in places if p.stops and self._plus.place_name(p.id, language).casefold() == name), None)
+        return next(
+            (p.id for p in places if p.stops and self._plus.place_name(p.id, language).casefold() == name), None
+        )
 
     async def _name(self, request: Mapping[str, Any], language: Language) -> Answered:
         """What a place is called; `home` and `work` make it that, for the driver's orders as well."""
@@ -373,9 +375,7 @@ class Requests:
         self._plus.replies.pending = pending
         return Answered(pending.text, asks=True)
 
-    def _question(
-        self, language: Language, question: str, key: str, subject: str = "", **values: object
-    ) -> Pending:
+    def _question(self, language: Language, question: str, key: str, subject: str = "", **values: object) -> Pending:
         now = self._plus.clock()
         candidate = Candidate("destination", f"ask:{question}", 1, 1, 0, now + timedelta(minutes=1), key)
         text = self._say(language, key, **{"names": "", **values})
@@ -414,7 +414,8 @@ _OWNER = re.compile(r"オーナー|所有者|\bowner\b")
 
 
 def _confinement(request: Mapping[str, Any]) -> Confinement:
-    days, part = request.get("days") or "all", request.get("part") or "all"
+    days: Any = request.get("days") or "all"
+    part: Any = request.get("part") or "all"
     if days not in DAYS or part not in PARTS:
         raise BadRequest(f"days {days!r}, part {part!r}")
     return Confinement(days, part)
@@ -450,4 +451,4 @@ def _frequency(now: Frequency, wanted: object) -> Frequency:
         return FREQUENCIES[max(1, min(len(FREQUENCIES) - 1, place))]
     if wanted not in FREQUENCIES:
         raise BadRequest(f"frequency {wanted!r}")
-    return cast(Frequency, wanted)
+    return wanted

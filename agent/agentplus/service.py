@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from agent.errors import AgentError
-from agent.agentplus.model import Course, Pending, Senses, Snapshot, Voice
 from agent.agentplus.learnt import Learnt
+from agent.agentplus.model import Course, Pending, Senses, Snapshot, Voice
 from agent.agentplus.replies import Replies
+from agent.errors import AgentError
 from agent.notices import wording
 from agent.notices.look import Ahead, Lookout, MealOffers
 from agent.notices.manager import NoticeManager
@@ -573,7 +573,11 @@ class AgentPlus:
         pending = self.replies.open(self.clock())
         if pending is None:
             return None
-        return {"kind": pending.question or pending.candidate.kind, "asks": pending.asks, "question": bool(pending.question)}
+        return {
+            "kind": pending.question or pending.candidate.kind,
+            "asks": pending.asks,
+            "question": bool(pending.question),
+        }
 
     def why(self, prediction: Prediction, language: Language) -> str:
         """The reason for the first guess, as the beginning of a sentence."""

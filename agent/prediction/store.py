@@ -355,9 +355,7 @@ def _left(predictor: Predictor, stay: Any, gone: int | None) -> Predictor:
         )  # fmt: skip
     for n in np.flatnonzero(stay):
         row, shape = habits.row(int(n))
-        left.habits.restore(
-            {**row, "origin": moved[row["origin"]], "destination": moved[row["destination"]]}, shape
-        )
+        left.habits.restore({**row, "origin": moved[row["origin"]], "destination": moved[row["destination"]]}, shape)
     left.calibration.restore(predictor.calibration.outcomes())
     return left
 
