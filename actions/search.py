@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -133,6 +133,8 @@ class SearchSkill(Skill):
         if tastes:
             page, why = await self._tasted(turn, page, state.offset)
             lead = lead or why
+        elif self.world.taste is not None and not {"name", "phone"} & state.conditions.keys():
+            page = without(page, await asyncio.to_thread(self.world.taste.never, turn.driver))
         if not page.hits and state.offset:
             return await self._no_more(turn, state)
         if not page.hits:
@@ -486,6 +488,12 @@ def to_drop(state: SearchState, query: PlaceQuery, counts: Mapping[str, int]) ->
 
 SAME_PLACE_M = 500
 """two rows of one name nearer to each other than this are one place"""
+
+
+def without(page: PlacePage, never: Collection[str]) -> PlacePage:
+    """The page without places the driver does not want to hear of again."""
+    kept = tuple(hit for hit in page.hits if hit.place.id not in never)
+    return PlacePage(kept, page.total - (len(page.hits) - len(kept))) if len(kept) < len(page.hits) else page
 
 
 def merged(page: PlacePage) -> PlacePage:

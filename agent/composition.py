@@ -17,7 +17,7 @@ import inspect
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from actions.skill import World
     from agent.agentplus import AgentPlus
     from agent.dialogue_worker import Engine
+    from agent.event_log import EventLog
     from agent.prediction.store import History
     from agent.voice_words import VoiceWords
     from backends.ports import Preferences
@@ -185,7 +186,13 @@ def _taste(history: History, drivers: History) -> Preferences:
         except ProfileError:
             return False
 
-    return KeptTaste(history, learns)
+    def known(driver: str) -> bool:
+        try:
+            return profiles.get(driver).role != "guest"
+        except ProfileError:
+            return False
+
+    return KeptTaste(history, learns, known)
 
 
 def _feeds() -> dict[str, dict[Any, str]]:
@@ -207,6 +214,7 @@ class OwnedEngine:
     def __init__(self, engine: Engine, stack: contextlib.AsyncExitStack) -> None:
         self._engine, self._stack = engine, stack
         self.turn, self.parse, self.reset, self.slots = engine.turn, engine.parse, engine.reset, engine.slots
+        self.forget = engine.forget
 
     async def close(self) -> None:
         await self._engine.close()
@@ -390,6 +398,10 @@ class System:
     phrases: Phrases
     manners: MannerDialogue
     """takes wishes about how it speaks, for sessions with a voice"""
+    plus: AgentPlus | None = None
+    """while Agent+ follows the car"""
+    event_log: EventLog | None = None
+    """where events are written, when they are"""
 
 
 def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:
@@ -477,6 +489,7 @@ async def announce(system: System, sessions: Callable[[], list[str]]) -> None:
 @asynccontextmanager
 async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> AsyncIterator[AgentPlus]:
     """Agent+ over a system that is up: it follows the simulated car and speaks into the listening sessions."""
+    from actions import inventory
     from agent.agentplus import AgentPlus, Senses
     from agent.notices.policy import Wishes
     from agent.prediction.store import History
@@ -516,18 +529,33 @@ async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> A
         keep_days=settings.keep_positions_days,
         language="en" if settings.language == "en" else "ja",
         default_driver=settings.driver,
+        label=lambda genre, language: inventory.load().genre_label(genre, language),
+        elsewhere=elsewhere(system),
     )
-    system.conversation.answers = plus.answer
+    system.conversation.companion = system.plus = plus
     try:
         yield plus
     finally:
-        system.conversation.answers = None
+        system.conversation.companion = system.plus = None
         await session.close()
         await roads.close()
         places.close()
         memory.close()
         history.close()
         drivers.close()
+
+
+def elsewhere(system: System) -> Callable[[str], Awaitable[None]]:
+    """What erases all that is kept of a driver beside what Agent+ learnt: words in conversations, logs, recordings, handoffs."""
+    from agent.forgetting import forget_files
+
+    async def forget(driver: str) -> None:
+        await system.conversation.forget(driver)
+        if system.event_log is not None:
+            await asyncio.to_thread(system.event_log.forget, driver)
+        await asyncio.to_thread(forget_files, system.settings, driver)
+
+    return forget
 
 
 def history_url(settings: Settings) -> str:

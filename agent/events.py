@@ -167,6 +167,15 @@ class Pushed:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a driver said is gone: who shows it clears it."""
+
+    type: ClassVar[str] = "forgotten"
+    session: str
+    driver: str
+
+
 # ── the voice loop; `time` is seconds of sound since it started ─────────────────────────────────────────────────────
 
 
@@ -313,7 +322,18 @@ VoiceEvent: TypeAlias = (
     Woke | VoiceState | Partial | Recognised | Speaking | Held | Resumed | Interrupted | Prompted | Latency | SoundLost
 )
 Event: TypeAlias = (
-    Heard | Understood | Acted | Spoke | Notice | Failed | Relayed | Handoff | OperatorSaid | Pushed | VoiceEvent
+    Heard
+    | Understood
+    | Acted
+    | Spoke
+    | Notice
+    | Failed
+    | Relayed
+    | Handoff
+    | OperatorSaid
+    | Pushed
+    | Forgotten
+    | VoiceEvent
 )
 
 

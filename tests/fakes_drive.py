@@ -151,7 +151,7 @@ class Drive:
             sessions=lambda: [self.session],
             default_driver=self.default_driver,
         )  # fmt: skip
-        self.conversation.answers = self.plus.answer
+        self.conversation.companion = self.plus
 
     def close(self) -> None:
         self.memory.close()
