@@ -176,7 +176,7 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         heard = Turn.from_tracker(tracker)
-        skill, turn = self._answering(heard)
+        skill, turn = self._answering(await self._with_the_list_in_view(heard), heard.intent)
         try:
             outcome = await asyncio.wait_for(skill.perform(turn), skill.deadline_s)
         except BackendError as error:
@@ -205,14 +205,29 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
         slots["context"] = outcome.context
         return [SlotSet(key, value) for key, value in slots.items()]
 
-    def _answering(self, turn: Turn) -> tuple[Skill, Turn]:
+    async def _with_the_list_in_view(self, turn: Turn) -> Turn:
+        """The turn as a choice by number when it points at one of the places just read out (`actions.choosing`)."""
+        from actions.choosing import may_point, pointed
+
+        if not may_point(turn):
+            return turn
+        from actions.search import ChooseAction
+
+        choosing = ChooseAction(self.world, self.phrases)
+        try:
+            hits = await asyncio.wait_for(choosing.candidates(turn, choosing.state(turn)), self.deadline_s / 2)
+        except (BackendError, TimeoutError, asyncio.TimeoutError):
+            return turn
+        return pointed(turn, hits)
+
+    def _answering(self, turn: Turn, understood: str) -> tuple[Skill, Turn]:
         """The skill that answers the turn where it stands (`actions.reading`): nearly always this one."""
         from actions import skill_of
         from actions.reading import ACTION_OF, read
 
         meant = read(turn)
         name = ACTION_OF.get(meant.intent, self.action_name)
-        if meant.intent == turn.intent or name == self.action_name:
+        if meant.intent == understood or name == self.action_name:
             return self, meant
         return skill_of(name)(self.world, self.phrases), meant
 
