@@ -32,7 +32,7 @@ SAID = 3
 """things listed in one spoken sentence"""
 SURE = 0.75
 """from this probability on a destination is told without 「かもしれません」"""
-MOSTLY = 0.8
+MOSTLY = 0.7
 """share of drives on working days, or on free ones, that is worth saying"""
 
 
