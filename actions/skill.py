@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import SlotSet
@@ -197,7 +197,8 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
                 offer = self.say(turn, "handoff.offer", phone=self.world.desk_phone)
                 outcome = replace(outcome, text=join(turn.language, outcome.text, offer))
                 slots["pending"] = {"kind": "handoff"}
-        slots["last_reply"] = outcome.text
+        outcome = _with_held(turn, outcome, slots)
+        slots["last_reply"] = _all_said(turn, outcome)
         message = payload(outcome)
         if turn.intent != heard.intent:
             message["intent"] = turn.intent
@@ -241,6 +242,23 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
             context="apology",
             done=(Done(self.action_name, {"stage": stage, "code": code}, False),),
         )
+
+
+def _with_held(turn: Turn, outcome: Outcome, slots: dict[str, Any]) -> Outcome:
+    """The outcome of the second request of a sentence: what the first asked is still asked, unless this asks something itself."""
+    held = turn.metadata.get("held")
+    if not isinstance(held, Mapping) or not held.get("context") or outcome.context not in ("done", "gives_info"):
+        return outcome
+    if slots.get("pending") is None:
+        slots["pending"] = held.get("pending")
+    return replace(outcome, context=cast(Context, held["context"]))
+
+
+def _all_said(turn: Turn, outcome: Outcome) -> str:
+    """What is said again when asked to: with what the request before it in the same sentence was answered."""
+    held = turn.metadata.get("held")
+    said = held.get("said") if isinstance(held, Mapping) else None
+    return join(turn.language, str(said), outcome.text) if said else outcome.text
 
 
 def _taken_over(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -418,16 +418,17 @@ class Conversation:
         turn.model(reply.timings)
         understanding, payload = reply.understanding, reply.payload
         turn.slots = reply.slots
-        turn.emit(
-            Understood(
-                turn.session,
-                turn.number,
-                understanding.intent,
-                self._function_of(understanding.intent),
-                understanding.confidence,
-                understanding.entities,
+        for meant in (understanding, *reply.others):
+            turn.emit(
+                Understood(
+                    turn.session,
+                    turn.number,
+                    meant.intent,
+                    self._function_of(meant.intent),
+                    meant.confidence,
+                    meant.entities,
+                )
             )
-        )
         actions = [
             Acted(turn.session, turn.number, a["name"], a.get("arguments") or {}, bool(a.get("ok", True)))
             for a in payload.get("actions") or ()
