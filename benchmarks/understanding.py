@@ -76,8 +76,11 @@ class Pipeline:
         """Trains on every file of `nlu`; seconds it took."""
         from rasa.shared.nlu.training_data.loading import load_data
 
+        return self.train_on(load_data(str(nlu)))
+
+    def train_on(self, data: Any) -> float:
+        """Trains on Rasa's training data; seconds it took."""
         started = time.perf_counter()
-        data = load_data(str(nlu))
         for component in self.components:
             if hasattr(component, "train"):
                 component.train(data)
@@ -308,9 +311,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = "\n".join(head + report) + "\n"
     print(text)
     if not arguments.fast and not arguments.profile and lines:
-        means = (PROJECT / "benchmarks" / "understanding_means.md").read_text(encoding="utf-8")
-        (PROJECT / "docs" / "understanding.md").write_text(f"{text}\n{means}", encoding="utf-8")
+        compose(text)
     return 0
+
+
+PARTS: Final = ("means", "choosing", "crossvalidation")
+"""what follows the measured tables in docs/understanding.md: benchmarks/understanding_NAME.md"""
+
+
+def compose(measured: str | None = None) -> None:
+    """Writes docs/understanding.md: the tables measured here (None: those that stand in it) and the parts of other commands."""
+    page = PROJECT / "docs" / "understanding.md"
+    if measured is None:
+        measured = page.read_text(encoding="utf-8").split("\n## Means tried", 1)[0] + "\n"
+    parts = [PROJECT / "benchmarks" / f"understanding_{name}.md" for name in PARTS]
+    page.write_text(
+        "\n".join([measured, *(p.read_text(encoding="utf-8") for p in parts if p.exists())]), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
