@@ -157,7 +157,7 @@ class Conversation:
         self._dialogue = dialogue
         self._sentences = sentences
         self._safety = safety
-        self._function_of = function_of
+        self.function_of = function_of
         self._clock = clock
         self._deadline_s = deadline_s
         self._language = self._usual_language = language
@@ -424,7 +424,7 @@ class Conversation:
                     turn.session,
                     turn.number,
                     meant.intent,
-                    self._function_of(meant.intent),
+                    self.function_of(meant.intent),
                     meant.confidence,
                     meant.entities,
                 )
