@@ -15,7 +15,9 @@ _UNTIL_JA = re.compile(fold_kana(r"^(?:まで|になるまで|前)"))
 _FROM_EN = re.compile(r"\b(?:after|from|past|since|between|at) $")
 _UNTIL_EN = re.compile(r"\b(?:until|till|before|to|and|by) $")
 _NAME_NOT_JA = re.compile(
-    fold_kana(r"^(?:運転|ドライバー|ゲスト|私|俺|僕|わたし|おれ|ぼく|誰|だれ|どなた|今日|今|これから|会社|家|はい|うん|いや|そう|ここ)")
+    fold_kana(
+        r"^(?:運転|ドライバー|ゲスト|私|俺|僕|わたし|おれ|ぼく|誰|だれ|どなた|今日|今|これから|会社|家|はい|うん|いや|そう|ここ)"
+    )
 )
 _EVENING_FROM, _EVENING_TO = 6, 11
 """a clock hour without morning or afternoon from which one wishes to be left alone is one of the evening"""
@@ -76,7 +78,11 @@ class AgentPlus:
         found: dict[tuple[str, str], Found] = {}
         silent = self._quiet[language].search(text) is not None
         for row in self._rows[language]:
-            met = row.needs is None or row.needs.search(text) or (row.entity in _HOW and (silent or any(e == "notice_class" for e, _ in found)))
+            met = (
+                row.needs is None
+                or row.needs.search(text)
+                or (row.entity in _HOW and (silent or any(e == "notice_class" for e, _ in found)))
+            )
             if not met:
                 continue
             if (match := row.pattern.search(text)) is not None and match.end() > match.start():
@@ -146,9 +152,7 @@ def _one_of_each(found: list[Found]) -> list[Found]:
     return kept
 
 
-def _bounds(
-    text: str, language: str, found: Found, said: Mapping[str, Any], begun: bool
-) -> Iterator[tuple[str, str]]:
+def _bounds(text: str, language: str, found: Found, said: Mapping[str, Any], begun: bool) -> Iterator[tuple[str, str]]:
     """`from` and `to` of quiet hours as HH:MM, as one time value gives them."""
     until = said.get("until")
     if "hour" in said:
