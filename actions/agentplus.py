@@ -144,7 +144,7 @@ PARTS = {
     "night": re.compile(r"夜|\bnights?\b", re.IGNORECASE),
 }
 HERE = {
-    "home": re.compile(r"自宅|我が家|うちの|家(?=の|は|を|が)|\b(home|where (i|we) live)\b", re.IGNORECASE),
+    "home": re.compile(r"自宅|我が家|うちの|(?<!実)家(?=の|は|を|が)|\b(home|where (i|we) live)\b", re.IGNORECASE),
     "work": re.compile(r"会社|職場|勤務先|\b(office|workplace|where (i|we) work)\b", re.IGNORECASE),
 }
 """a learnt place that is named without being marked as one"""

@@ -285,6 +285,8 @@ class Requests:
             found = profiles[0]
         if found is None and wanted is None:
             found = await asyncio.to_thread(named, str(request.get("text") or ""), profiles)
+        if found is None and wanted is not None:
+            return self._said(language, "agentplus.not_so", ok=False)
         if found is None:
             names = [self._plus.learnt.driver_name(p.id, p.name, language) for p in profiles]
             pending = self._question(language, "who", "profile.ask_who")
