@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from actions import inventory
 from actions.ground import Focus
 from actions.narrowing import SearchState
+from actions.reading import CALLED_OFF
 from actions.skill import Done, Outcome, Skill, Turn
 from backends.model import PlaceHit
 
@@ -106,15 +107,47 @@ class NoticeFeedbackAction(AgentPlusSkill):
     action_name: ClassVar[str] = "action_notice_feedback"
 
     async def perform(self, turn: Turn) -> Outcome:
-        days, part = turn.first("notice_days"), turn.first("notice_part")
+        if turn.first("notice_class") is not None and not turn.metadata.get("notice") and (wish := settings_of(turn)):
+            # No notice is open: what is told of a class is a setting.
+            return self.request(turn, "set", **wish)
+        days, part = when_of(turn)
         meaning = turn.first("notice_answer")
         if (days or part) and (meaning is None or turn.first("notice_change") == "only"):
             return self.request(turn, "answer", meaning="confine", days=days or "all", part=part or "all")
         if meaning in ANSWERS:
             return self.request(turn, "answer", meaning=str(meaning))
-        if turn.first("notice_change") in ("off", "less"):
+        if turn.first("notice_change") in ("off", "less") or CALLED_OFF.search(turn.text):
             return self.request(turn, "answer", meaning="enough")
         return Outcome(self.say(turn, "agentplus.which_answer"), "asks_choice")
+
+
+def when_of(turn: Turn) -> tuple[str | None, str | None]:
+    """Days and part of the day of 「平日の朝だけ」, as values or, in answer to a notice, as the bare words."""
+    days, part = turn.first("notice_days"), turn.first("notice_part")
+    if days or part or not ONLY.search(turn.text):
+        return days, part
+    return (
+        next((value for value, words in DAYS.items() if words.search(turn.text)), None),
+        next((value for value, words in PARTS.items() if words.search(turn.text)), None),
+    )
+
+
+ONLY = re.compile(r"だけ|のみ|限定|限っ|\b(only|just)\b", re.IGNORECASE)
+DAYS = {
+    "weekdays": re.compile(r"平日|通勤|\b(week ?days?|workdays?)\b", re.IGNORECASE),
+    "weekends": re.compile(r"休日|休み|週末|土日|祝日|\b(weekends?|days? off)\b", re.IGNORECASE),
+}
+PARTS = {
+    "morning": re.compile(r"朝|午前|\bmornings?\b", re.IGNORECASE),
+    "day": re.compile(r"昼|\b(daytime|afternoons?)\b", re.IGNORECASE),
+    "evening": re.compile(r"夕方|\bevenings?\b", re.IGNORECASE),
+    "night": re.compile(r"夜|\bnights?\b", re.IGNORECASE),
+}
+HERE = {
+    "home": re.compile(r"自宅|我が家|うちの|(?<!実)家(?=の|は|を|が)|\b(home|where (i|we) live)\b", re.IGNORECASE),
+    "work": re.compile(r"会社|職場|勤務先|\b(office|workplace|where (i|we) work)\b", re.IGNORECASE),
+}
+"""a learnt place that is named without being marked as one"""
 
 
 class ForgetPreferenceAction(AgentPlusSkill):
@@ -124,8 +157,12 @@ class ForgetPreferenceAction(AgentPlusSkill):
     pending_kinds: ClassVar[tuple[str, ...]] = ("forget_taste",)
 
     async def perform(self, turn: Turn) -> Outcome:
-        what, where = turn.first("forget"), turn.first("where")
+        what = turn.first("forget")
+        named = (place for place, words in HERE.items() if words.search(turn.text))
+        where = next((e.value for e in turn.all("where") if e.value in WHERE), None) or next(named, None)
         genre = turn.first("genre", role="exclude") or turn.first("genre")
+        if genre is None and what != "place" and where is None:
+            genre = (await asyncio.to_thread(inventory.load)).genre_named(turn.text)
         if genre is not None and what != "place":
             return await self._genre(turn, str(genre))
         if what == "taste":

@@ -489,8 +489,11 @@ async def announce(system: System, sessions: Callable[[], list[str]]) -> None:
 
 
 @asynccontextmanager
-async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> AsyncIterator[AgentPlus]:
-    """Agent+ over a system that is up: it follows the simulated car and speaks into the listening sessions."""
+async def open_agentplus(
+    system: System, sessions: Callable[[], list[str]], *, lasting: bool = True
+) -> AsyncIterator[AgentPlus]:
+    """Agent+ over a system that is up: it follows the simulated car and speaks into the listening sessions. Not `lasting`: what it
+    learns goes with the process."""
     from actions import inventory
     from agent.agentplus import AgentPlus, Senses
     from agent.notices.policy import Wishes
@@ -509,8 +512,9 @@ async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> A
     folder = installed.folder if installed is not None else settings.maps / "none"
     places, roads = SqlitePlaces(folder / "places.sqlite"), ValhallaRoutes(folder / "tiles")
     session = open_session()
-    memory = SqlMemory(f"sqlite:///{settings.state / 'memory.sqlite'}")
-    history, drivers = History(history_url(settings)), History(profiles_url(settings))
+    memory = SqlMemory(f"sqlite:///{settings.state / 'memory.sqlite'}" if lasting else "sqlite://")
+    history = History(history_url(settings) if lasting else "sqlite://")
+    drivers = History(profiles_url(settings) if lasting else "sqlite://")
     clock = simulation.clock
     plus = AgentPlus(
         Senses(
@@ -532,7 +536,7 @@ async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> A
         language="en" if settings.language == "en" else "ja",
         default_driver=settings.driver,
         label=lambda genre, language: inventory.load().genre_label(genre, language),
-        elsewhere=elsewhere(system),
+        elsewhere=elsewhere(system) if lasting else system.conversation.forget,
     )
     system.conversation.companion = system.plus = plus
     try:

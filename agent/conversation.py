@@ -80,7 +80,7 @@ class Companion(Protocol):
         """Does what an action asks of it."""
 
     def open_notice(self, session: str) -> Mapping[str, Any] | None:
-        """The notice that may be answered now: `kind`, `asks`."""
+        """The notice, or the `question` of Agent+'s own, that may be answered now: `kind`, whether it `asks` for yes or no."""
 
 
 WORDS_A_SECOND = 7.0
@@ -204,8 +204,7 @@ class Conversation:
         told: dict[str, Any] = {"driver": driver or self._driver, **(metadata or {})}
         if self.companion is not None and (open_ := self.companion.open_notice(session)) is not None:
             told.setdefault("notice", dict(open_))
-            if open_["asks"]:
-                told.setdefault("context", "asks_yesno")
+            told.setdefault("context", "asks_yesno" if open_["question"] else "notice")
         if self.handoffs is not None and (known := self.handoffs.known(session)) is not None:
             # In the first turn after it the dialogue takes over what the operator left behind.
             told.setdefault("desk", {**known, "fresh": turn.state.desk_known != known["id"]})

@@ -285,6 +285,8 @@ class Requests:
             found = profiles[0]
         if found is None and wanted is None:
             found = await asyncio.to_thread(named, str(request.get("text") or ""), profiles)
+        if found is None and wanted is not None:
+            return self._said(language, "agentplus.not_so", ok=False)
         if found is None:
             names = [self._plus.learnt.driver_name(p.id, p.name, language) for p in profiles]
             pending = self._question(language, "who", "profile.ask_who")
@@ -387,7 +389,7 @@ def named(text: str, profiles: tuple[Profile, ...]) -> Profile | None:
     from backends.readings import fold, latin_key, reading_key
 
     words = fold(text).casefold()
-    found = [p for p in profiles if fold(p.name).casefold() in words]
+    found = [p for p in profiles if _stands_in(p.name, text, words)]
     if not found:
         # 「ケンです」 for Ken, "it's Hana" for はな.
         sound, latin = reading_key(_readings().reading(text)), latin_key(text)
@@ -395,11 +397,20 @@ def named(text: str, profiles: tuple[Profile, ...]) -> Profile | None:
         found = [p for p, key in keys if (key[1] and key[1] in sound) or (len(key.latin) > 2 and key.latin in latin)]
     if len(found) == 1:
         return found[0]
-    if not found and _GUEST.search(words):
+    if not found and _GUEST.search(text.lower()):
         return GUEST_PROFILE
-    if not found and _OWNER.search(words):
+    if not found and _OWNER.search(text.lower()):
         return next((p for p in profiles if p.role == "owner"), None)
     return None
+
+
+def _stands_in(name: str, text: str, words: str) -> bool:
+    """Whether a name stands in a text as it is spelt; one in Latin letters as a word of its own."""
+    from backends.readings import fold
+
+    if name.isascii():
+        return re.search(rf"(?<![a-z]){re.escape(name.lower())}(?![a-z])", text.lower()) is not None
+    return fold(name).casefold() in words
 
 
 @lru_cache(maxsize=1)
