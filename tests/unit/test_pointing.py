@@ -78,12 +78,14 @@ def test_a_wish_is_no_choice_without_words_that_take_one() -> None:
     wish = point("安いところがいい", "ja", HITS)
     assert wish is None or not wish.taken
     choice = point("安いほうで", "ja", HITS)
-    assert choice is not None and choice.taken
+    assert choice is not None
+    assert choice.taken
 
 
 def test_a_part_of_town_is_found_in_the_address() -> None:
     found = point("広尾のほうで", "ja", HITS, [Entity("area", "広尾", text="広尾")])
-    assert found is not None and found.index == 2
+    assert found is not None
+    assert found.index == 2
 
 
 def test_one_place_is_no_list() -> None:
