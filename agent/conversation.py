@@ -291,9 +291,15 @@ class Conversation:
             [{"name": done.action, "arguments": dict(done.arguments), "ok": done.ok}] if done.action else []
         )
         context = "asks_yesno" if done.asks else "done" if done.action else "gives_info"
+        # In a sentence with several requests the words of the others stay, and so does what they asked.
+        texts: tuple[str, ...] = (done.text,)
+        own = self.say(turn.language, "agentplus.off")
+        if len(reply.texts) > 1 and own in reply.texts:
+            texts = tuple(done.text if text == own else text for text in reply.texts)
+            context = context if done.asks else str(reply.payload.get("context") or context)
         cards = (*(reply.payload.get("cards") or ()), *done.cards)
         return replace(
-            reply, texts=(done.text,), payload={**reply.payload, "actions": actions, "context": context, "cards": cards}
+            reply, texts=texts, payload={**reply.payload, "actions": actions, "context": context, "cards": cards}
         )
 
     def engaged(self, session: str, now: datetime) -> bool:
