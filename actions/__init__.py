@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from actions.skill import Skill
 
-SKILL_FILES = ("search", "place_info", "route", "answers", "handoff", "car", "information")
+SKILL_FILES = ("search", "place_info", "route", "answers", "handoff", "car", "information", "agentplus")
 
 
 def all_skills() -> tuple[type[Skill], ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from actions import all_skills, wording
+from actions.agentplus import answers_notice, notice_answer
 from actions.ground import Focus
 from actions.narrowing import SearchState
 from actions.reading import CALENDAR, CLOCK, fresh
@@ -63,6 +64,8 @@ class AffirmAction(AnswerSkill):
     action_name: ClassVar[str] = "action_affirm"
 
     async def perform(self, turn: Turn) -> Outcome:
+        if answers_notice(turn):
+            return notice_answer(self, turn, "yes")
         resolved = await self.resolve(turn, True)
         if resolved is not None:
             return resolved
@@ -78,6 +81,8 @@ class DenyAction(AnswerSkill):
     action_name: ClassVar[str] = "action_deny"
 
     async def perform(self, turn: Turn) -> Outcome:
+        if answers_notice(turn):
+            return notice_answer(self, turn, "no")
         state = self.state(turn)
         if turn.slots.get("context") == "asks_condition" and state.shown:
             # 「特にありません」 after "any wishes?": then one of those found is proposed.

@@ -5,6 +5,7 @@ The file maps ids to `{kind, label: {ja, en}, forms: {ja, en}}`; understanding r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -44,6 +45,16 @@ class Inventory:
         if self.kind_of.get(genre) == kind:
             return genre
         return self.siblings.get((kind, words.strip().lower()))
+
+    def genre_named(self, text: str, kind: str = "restaurant") -> str | None:
+        """The genre of a kind that the text names; of several the one with the longest words."""
+        text = text.lower()
+        found = [
+            (len(words), genre)
+            for (of, words), genre in self.siblings.items()
+            if of == kind and words in text and (not words.isascii() or re.search(rf"\b{re.escape(words)}s?\b", text))
+        ]
+        return max(found)[1] if found else None
 
 
 @lru_cache(maxsize=4)

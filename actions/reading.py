@@ -25,7 +25,7 @@ ACTION_OF: Mapping[str, str] = MappingProxyType(
         "audio_volume": "action_audio_volume", "audio_track": "action_audio_track", "display_control": "action_display",
         "climate": "action_climate", "affirm": "action_affirm", "deny": "action_deny",
         "nlu_fallback": "action_fallback", "cancel": "action_cancel", "schedule": "action_schedule",
-        "handoff": "action_handoff",
+        "handoff": "action_handoff", "notice_feedback": "action_notice_feedback",
     }
 )  # fmt: skip
 """intents a turn can be read as, and their actions: the same as in nlu_data/rules"""
@@ -534,7 +534,48 @@ def an_answer_after_all(turn: Turn) -> str | None:
     return "next_page" if not said and context in LISTING and others >= _READ_ON else None
 
 
+NOTICE_INTENTS = frozenset(
+    {"notice_feedback", "change_route", "set_destination", "navigate_to", "ask_traffic", "ask_place", "ask_eta", "cancel",
+     "deny", "affirm", "schedule"}
+)  # fmt: skip
+"""what answers to a notice are taken for"""
+
+
+_SAME_AS_YES = frozenset({"cancel", "deny", "affirm", "agentplus_control", "forget_preference", "notice_feedback"})
+LEADING_YES = re.compile(
+    r"^\W*(はい|ええ|うん|そう(です|して)|お願い|頼|いいよ|いいです|(yes|yeah|yep|sure|ok(ay)?|please|go ahead|do it)\b)",
+    re.IGNORECASE,
+)
+LEADING_NO = re.compile(
+    r"^\W*(いいえ|いえ|いや|ううん|やっぱり?(やめ|いい)|だめ|(no|nope|nah|don'?t|stop|wait)\b)", re.IGNORECASE
+)
+
+
+def _answers_notice(turn: Turn) -> str | None:
+    """While a notice may be answered: 「詳しく」, 「他の道は？」, 「平日の朝だけ」, 「もういい」 are about it."""
+    notice = turn.metadata.get("notice")
+    if not isinstance(notice, Mapping):
+        return None
+    if notice.get("asks") and (turn.intent in CHATTER or turn.intent in _SAME_AS_YES):
+        # 「はい、消してください」 is a yes, whatever it says of what is to be done.
+        for meant, words in (("affirm", LEADING_YES), ("deny", LEADING_NO)):
+            if words.match(turn.text):
+                return meant
+    if notice.get("question"):
+        return None
+    if turn.first("notice_answer") is not None and turn.intent in NOTICE_INTENTS:
+        # A yes with a reason in it is still a yes to what was asked.
+        return turn.intent if turn.intent == "affirm" and notice.get("asks") else "notice_feedback"
+    if turn.intent in CHATTER and turn.first("notice_answer") in ("later", "detail", "other_way"):
+        return "notice_feedback"
+    days = turn.first("notice_days") or turn.first("notice_part")
+    if days is not None and turn.first("notice_change") == "only" and turn.first("notice_class") is None:
+        return "notice_feedback"
+    return "notice_feedback" if turn.intent == "cancel" and not turn.all("ordinal", "kind", "genre") else None
+
+
 RULES: tuple[Callable[[Turn], Reading], ...] = (
+    _answers_notice,
     answers_the_desk, plain_answer, car_once_more, news_goes_on, weather_elsewhere, destination_corrected, somewhere_near_it,
     another_part_of_town, back_to_a_condition, about_a_candidate, one_of_those, that_place, its_values_speak_for_it, asked_after_all, condition_given_up, an_answer_after_all,
     a_person_wanted, a_place_wished, not_caught,

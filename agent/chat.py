@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 from agent.composition import System, announce, open_agentplus
@@ -75,7 +75,7 @@ class Chat:
             for work in unasked:
                 stack.push_async_callback(_end, asyncio.create_task(work))
             self._console.print(HELP[self._language or "ja"], style="dim")
-            async for line in _lines(settings):
+            async for line in _lines(settings, lambda: self._system.conversation.driver):
                 if not await self._line(line.strip()):
                     break
         return 0
@@ -164,7 +164,7 @@ class Chat:
             self._console.print(event.text, style="bold magenta")
 
 
-async def _lines(settings: Settings) -> AsyncIterator[str]:
+async def _lines(settings: Settings, driver: Callable[[], str]) -> AsyncIterator[str]:
     """Lines of the terminal with editing and history, or of a pipe."""
     if not sys.stdin.isatty():
         while line := await asyncio.to_thread(sys.stdin.readline):
@@ -174,8 +174,15 @@ async def _lines(settings: Settings) -> AsyncIterator[str]:
     from prompt_toolkit.history import FileHistory
     from prompt_toolkit.patch_stdout import patch_stdout
 
+    class Typed(FileHistory):
+        """What a guest types is not kept."""
+
+        def store_string(self, string: str) -> None:
+            if driver() != "guest":
+                super().store_string(string)
+
     settings.state.mkdir(parents=True, exist_ok=True)
-    prompt: PromptSession[str] = PromptSession("› ", history=FileHistory(str(settings.state / "chat-history")))
+    prompt: PromptSession[str] = PromptSession("› ", history=Typed(str(settings.state / "chat-history")))
     while True:
         try:
             with patch_stdout(raw=True):

@@ -17,7 +17,7 @@ import inspect
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -34,6 +34,7 @@ from agent.events import EventStream
 from agent.manner import MannerDialogue
 from agent.safety import Safety, SafetyDataError
 from agent.settings import PROJECT, Settings
+from agent.several import SeveralRequests
 from backends.model import Language, PlaceQuery, Position, RouteRequest
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from agent.agentplus import AgentPlus
     from agent.dialogue_worker import Engine
     from agent.line_sound import LineSounds
+    from agent.event_log import EventLog
     from agent.prediction.store import History
     from agent.voice_words import VoiceWords
     from backends.ports import Preferences
@@ -186,7 +188,13 @@ def _taste(history: History, drivers: History) -> Preferences:
         except ProfileError:
             return False
 
-    return KeptTaste(history, learns)
+    def known(driver: str) -> bool:
+        try:
+            return profiles.get(driver).role != "guest"
+        except ProfileError:
+            return False
+
+    return KeptTaste(history, learns, known)
 
 
 def _feeds() -> dict[str, dict[Any, str]]:
@@ -208,6 +216,7 @@ class OwnedEngine:
     def __init__(self, engine: Engine, stack: contextlib.AsyncExitStack) -> None:
         self._engine, self._stack = engine, stack
         self.turn, self.parse, self.reset, self.slots = engine.turn, engine.parse, engine.reset, engine.slots
+        self.forget = engine.forget
 
     async def close(self) -> None:
         await self._engine.close()
@@ -393,6 +402,10 @@ class System:
     """takes wishes about how it speaks, for sessions with a voice"""
     line_sounds: LineSounds | None = None
     """the sound to operators; None without a desk"""
+    plus: AgentPlus | None = None
+    """while Agent+ follows the car"""
+    event_log: EventLog | None = None
+    """where events are written, when they are"""
 
 
 def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:
@@ -420,7 +433,8 @@ def join(
     from agent.nlu.functions import function_of
 
     stream = EventStream()
-    manners = MannerDialogue(dialogue, load_voice_words(), phrases.say)
+    several = SeveralRequests(dialogue, function_of, phrases.say)
+    manners = MannerDialogue(several, load_voice_words(), phrases.say)
     conversation = Conversation(
         manners,
         phrases,
@@ -478,8 +492,12 @@ async def announce(system: System, sessions: Callable[[], list[str]]) -> None:
 
 
 @asynccontextmanager
-async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> AsyncIterator[AgentPlus]:
-    """Agent+ over a system that is up: it follows the simulated car and speaks into the listening sessions."""
+async def open_agentplus(
+    system: System, sessions: Callable[[], list[str]], *, lasting: bool = True
+) -> AsyncIterator[AgentPlus]:
+    """Agent+ over a system that is up: it follows the simulated car and speaks into the listening sessions. Not `lasting`: what it
+    learns goes with the process."""
+    from actions import inventory
     from agent.agentplus import AgentPlus, Senses
     from agent.notices.policy import Wishes
     from agent.prediction.store import History
@@ -497,8 +515,9 @@ async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> A
     folder = installed.folder if installed is not None else settings.maps / "none"
     places, roads = SqlitePlaces(folder / "places.sqlite"), ValhallaRoutes(folder / "tiles")
     session = open_session()
-    memory = SqlMemory(f"sqlite:///{settings.state / 'memory.sqlite'}")
-    history, drivers = History(history_url(settings)), History(profiles_url(settings))
+    memory = SqlMemory(f"sqlite:///{settings.state / 'memory.sqlite'}" if lasting else "sqlite://")
+    history = History(history_url(settings) if lasting else "sqlite://")
+    drivers = History(profiles_url(settings) if lasting else "sqlite://")
     clock = simulation.clock
     plus = AgentPlus(
         Senses(
@@ -519,18 +538,33 @@ async def open_agentplus(system: System, sessions: Callable[[], list[str]]) -> A
         keep_days=settings.keep_positions_days,
         language="en" if settings.language == "en" else "ja",
         default_driver=settings.driver,
+        label=lambda genre, language: inventory.load().genre_label(genre, language),
+        elsewhere=elsewhere(system) if lasting else system.conversation.forget,
     )
-    system.conversation.answers = plus.answer
+    system.conversation.companion = system.plus = plus
     try:
         yield plus
     finally:
-        system.conversation.answers = None
+        system.conversation.companion = system.plus = None
         await session.close()
         await roads.close()
         places.close()
         memory.close()
         history.close()
         drivers.close()
+
+
+def elsewhere(system: System) -> Callable[[str], Awaitable[None]]:
+    """What erases all that is kept of a driver beside what Agent+ learnt: words in conversations, logs, recordings, handoffs."""
+    from agent.forgetting import forget_files
+
+    async def forget(driver: str) -> None:
+        await system.conversation.forget(driver)
+        if system.event_log is not None:
+            await asyncio.to_thread(system.event_log.forget, driver)
+        await asyncio.to_thread(forget_files, system.settings, driver)
+
+    return forget
 
 
 def history_url(settings: Settings) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from audio.speaker import Manner, WorkerSynthesizer
 from backends.model import Language
 
 if TYPE_CHECKING:
+    from agent.conversation import Conversation
     from audio.ports import WakeWord
 
 
@@ -75,7 +75,7 @@ async def open_voice(
         lambda judge: Endpointing(judge, language, pauses),
         wake,
         AdaptiveEchoGuard(),
-        keep=functools.partial(Recordings(settings).keep, settings.driver) if settings.recordings else None,
+        keep=keeper(settings, system.conversation) if settings.recordings else None,
     )
     listener = Listener(
         session, parts, language=language, limits=limits or Limits(), work=work, clock=time.perf_counter
@@ -89,6 +89,17 @@ async def open_voice(
         recognizer.close()
 
     return Voice(listener, player, work, synthesizer, close)
+
+
+def keeper(settings: Settings, conversation: Conversation) -> Callable[[bytes], object]:
+    """Keeps an utterance as whoever drives; a guest's is not kept."""
+    recordings = Recordings(settings)
+
+    def keep(sound: bytes) -> None:
+        if conversation.driver != "guest":
+            recordings.keep(conversation.driver, sound)
+
+    return keep
 
 
 def _warm(synthesizer: WorkerSynthesizer, language: Language, system: System) -> None:

@@ -11,17 +11,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sqlite3
 import time
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from agent.dialogue import Dialogue, DialogueReply, Understanding
 from agent.errors import AgentError, DialogueTimeout
-from agent.events import Acted, Event, EventStream, Failed, Heard, Notice, Relayed, Spoke, Understood
+from agent.events import Acted, Event, EventStream, Failed, Forgotten, Heard, Notice, Relayed, Spoke, Understood
+from agent.forgetting import ForgettingError
 from agent.handoff import Handoffs
 from agent.handoff_state import Command, Owner
 from agent.packet import Request
@@ -40,6 +42,8 @@ MAX_WAITING = 8
 
 REQUEST = "handoff_request"
 """what an action reports that wants the conversation handed over"""
+PLUS_REQUEST = "agentplus_request"
+"""what an action reports that wants something of Agent+: its arguments are the request"""
 Line = Literal["ok", "no_contract", "no_connection"]
 
 
@@ -62,10 +66,23 @@ class NoticeAnswer(Protocol):
     def arguments(self) -> Mapping[str, Any]: ...
     @property
     def asks(self) -> bool: ...
+    @property
+    def cards(self) -> tuple[Mapping[str, Any], ...]: ...
 
 
-NoticeAnswers = Callable[[str, str, Language], Awaitable[NoticeAnswer | None]]
-"""session, words, language → what they led to, None when they answer no notice"""
+class Companion(Protocol):
+    """Agent+ as a conversation sees it (`agent.agentplus.AgentPlus`)."""
+
+    async def answer(self, session: str, words: str, language: Language) -> NoticeAnswer | None:
+        """What the words led to; None when they are not plainly an answer to a notice."""
+
+    async def perform(self, request: Mapping[str, Any], language: Language) -> NoticeAnswer:
+        """Does what an action asks of it."""
+
+    def open_notice(self, session: str) -> Mapping[str, Any] | None:
+        """The notice, or the `question` of Agent+'s own, that may be answered now: `kind`, whether it `asks` for yes or no."""
+
+
 WORDS_A_SECOND = 7.0
 """characters a second a voice speaks; what was said last is still being said for so long"""
 
@@ -133,9 +150,9 @@ class Conversation:
         handoffs: Handoffs | None = None,
     ) -> None:
         """`language` None: by the script of each message. `clock` is the car's. `line` says whether the centre can be
-        reached and may be used. `handoffs` None: there is no desk; its number is said instead. `answers`, once
-        set, is asked first whether words answer a notice."""
-        self.answers: NoticeAnswers | None = None
+        reached and may be used. `handoffs` None: there is no desk; its number is said instead. `companion`, once
+        set, is asked first whether words answer a notice, and does what actions ask of Agent+."""
+        self.companion: Companion | None = None
         self.stream = stream or EventStream()
         self._dialogue = dialogue
         self._sentences = sentences
@@ -180,16 +197,24 @@ class Conversation:
         line = self._line()
         if line == "no_contract":
             return turn.speak(self.say(turn.language, "conversation.no_contract"), "apology")
-        if self.answers is not None and (answered := await self._answered(turn, words)) is not None:
+        if self.companion is not None and (answered := await self._answered(turn, words)) is not None:
             return answered
         if turn.state.waiting >= MAX_WAITING:
             return turn.apologise("conversation.busy", "conversation", "busy")
         told: dict[str, Any] = {"driver": driver or self._driver, **(metadata or {})}
+        if self.companion is not None and (open_ := self.companion.open_notice(session)) is not None:
+            told.setdefault("notice", dict(open_))
+            told.setdefault("context", "asks_yesno" if open_["question"] else "notice")
         if self.handoffs is not None and (known := self.handoffs.known(session)) is not None:
             # In the first turn after it the dialogue takes over what the operator left behind.
             told.setdefault("desk", {**known, "fresh": turn.state.desk_known != known["id"]})
             turn.state.desk_known = known["id"]
         return await self._ask(turn, words, told, line)
+
+    @property
+    def driver(self) -> str:
+        """Id of who drives."""
+        return self._driver
 
     def owner(self, session: str) -> Owner:
         """Who holds the line: the agent or an operator."""
@@ -208,6 +233,18 @@ class Conversation:
             self.handoffs.cancel(session)
         self._sessions.pop(session, None)
 
+    async def forget(self, driver: str) -> None:
+        """Everything a driver said is gone, from the files as well; pages that show it are told. Raises `AgentError`."""
+        await self._dialogue.forget(driver)
+        if self.handoffs is not None:
+            try:
+                self.handoffs.forget(driver)
+            except sqlite3.DatabaseError as error:
+                raise ForgettingError(f"handoffs: {error}") from error
+        for session, state in self._sessions.items():
+            state.failures, state.desk_known = 0, ""
+            self.stream.emit(Forgotten(session, driver))
+
     async def notice(self, session: str, kind: str, key: str, *, data: Mapping[str, str] | None = None) -> Notice:
         """Says something unasked in a session: sentence `key` filled from `data`. While an operator holds the line it is not
         said: the head unit shows it."""
@@ -221,11 +258,12 @@ class Conversation:
 
     async def _answered(self, turn: _Turn, words: str) -> TurnResult | None:
         """Words that answer a notice never reach the dialogue model, which knows nothing of it."""
-        assert self.answers is not None
+        assert self.companion is not None
         if turn.state.waiting:
             return None
         try:
-            done = await asyncio.wait_for(self.answers(turn.session, words, turn.language), self._deadline_s - 0.2)
+            answering = self.companion.answer(turn.session, words, turn.language)
+            done = await asyncio.wait_for(answering, self._deadline_s - 0.2)
         except (asyncio.TimeoutError, TimeoutError):
             return turn.apologise("conversation.timeout", "notice", "timeout")
         except Exception:
@@ -236,7 +274,33 @@ class Conversation:
         turn.emit(Understood(turn.session, turn.number, "notice_answer", "dialogue_control", 1.0, ()))
         if done.action:
             turn.emit(Acted(turn.session, turn.number, done.action, done.arguments, done.ok))
-        return turn.speak(done.text, "asks_yesno" if done.asks else "done", failed=not done.ok)
+        return turn.speak(done.text, "asks_yesno" if done.asks else "done", cards=done.cards, failed=not done.ok)
+
+    async def _carry_out(self, turn: _Turn, reply: DialogueReply) -> DialogueReply:
+        """The reply of an action that asks something of Agent+, with what came of it. Without Agent+ what the action said stands."""
+        actions = list(reply.payload.get("actions") or ())
+        wanted = next((a for a in actions if a["name"] == PLUS_REQUEST), None)
+        if wanted is None:
+            return reply
+        if self.companion is None:
+            actions[actions.index(wanted)] = {**wanted, "ok": False}
+            return replace(reply, payload={**reply.payload, "actions": actions, "context": "gives_info"})
+        done = await asyncio.wait_for(self.companion.perform(wanted["arguments"], turn.language), self._deadline_s)
+        at = actions.index(wanted)
+        actions[at : at + 1] = (
+            [{"name": done.action, "arguments": dict(done.arguments), "ok": done.ok}] if done.action else []
+        )
+        context = "asks_yesno" if done.asks else "done" if done.action else "gives_info"
+        # In a sentence with several requests the words of the others stay, and so does what they asked.
+        texts: tuple[str, ...] = (done.text,)
+        own = self.say(turn.language, "agentplus.off")
+        if len(reply.texts) > 1 and own in reply.texts:
+            texts = tuple(done.text if text == own else text for text in reply.texts)
+            context = context if done.asks else str(reply.payload.get("context") or context)
+        cards = (*(reply.payload.get("cards") or ()), *done.cards)
+        return replace(
+            reply, texts=texts, payload={**reply.payload, "actions": actions, "context": context, "cards": cards}
+        )
 
     def engaged(self, session: str, now: datetime) -> bool:
         """Whether a turn is under way there, or its answer is still being spoken."""
@@ -322,7 +386,8 @@ class Conversation:
             done, _ = await asyncio.wait({asking}, timeout=max(0.05, remaining))
             if not done:
                 raise DialogueTimeout("no answer in time")
-            return self._answer(turn, await self._hand_over(turn, words, asking.result()), line)
+            reply = await self._carry_out(turn, asking.result())
+            return self._answer(turn, await self._hand_over(turn, words, reply), line)
         except (asyncio.TimeoutError, DialogueTimeout):
             log.warning("no answer within the turn's deadline of %.1f s", self._deadline_s)
             if (called := await self._without_dialogue(turn, words)) is not None:
@@ -358,16 +423,17 @@ class Conversation:
         turn.model(reply.timings)
         understanding, payload = reply.understanding, reply.payload
         turn.slots = reply.slots
-        turn.emit(
-            Understood(
-                turn.session,
-                turn.number,
-                understanding.intent,
-                self.function_of(understanding.intent),
-                understanding.confidence,
-                understanding.entities,
+        for meant in (understanding, *reply.others):
+            turn.emit(
+                Understood(
+                    turn.session,
+                    turn.number,
+                    meant.intent,
+                    self.function_of(meant.intent),
+                    meant.confidence,
+                    meant.entities,
+                )
             )
-        )
         actions = [
             Acted(turn.session, turn.number, a["name"], a.get("arguments") or {}, bool(a.get("ok", True)))
             for a in payload.get("actions") or ()

@@ -59,6 +59,8 @@ class DialogueReply:
     """dialogue slots after the turn, None ones left out"""
     timings: Mapping[str, float] = field(default_factory=dict)
     """milliseconds by stage"""
+    others: tuple[Understanding, ...] = ()
+    """what further requests of the same message mean (`agent.several`)"""
 
 
 class Dialogue(Protocol):
@@ -74,6 +76,9 @@ class Dialogue(Protocol):
 
     async def reset(self, session: str) -> None:
         """Forgets the conversation."""
+
+    async def forget(self, driver: str) -> None:
+        """Erases every turn of a driver, in every conversation, from the files as well."""
 
     async def slots(self, session: str) -> Mapping[str, Any]:
         """Dialogue slots of a session, {} for an unknown one."""
@@ -151,6 +156,10 @@ class InThreadDialogue:
         engine = self._ready()
         await self.run(lambda: engine.reset(session))
 
+    async def forget(self, driver: str) -> None:
+        engine = self._ready()
+        await self.run(lambda: engine.forget(driver))
+
     async def slots(self, session: str) -> Mapping[str, Any]:
         engine = self._ready()
         return await self.run(lambda: engine.slots(session))
@@ -223,6 +232,11 @@ class RemoteDialogue:
     async def reset(self, session: str) -> None:
         await self._ask(session, "/reset", {"session": session})
 
+    async def forget(self, driver: str) -> None:
+        # Each worker holds its own conversations in memory.
+        for number in range(len(self._workers)):
+            await self._ask_worker(number, "/forget", {"driver": driver})
+
     async def slots(self, session: str) -> Mapping[str, Any]:
         slots: Mapping[str, Any] = (await self._ask(session, "/slots", {"session": session}))["slots"]
         return slots
@@ -233,7 +247,10 @@ class RemoteDialogue:
             self._client = None
 
     async def _ask(self, key: str, path: str, body: dict[str, Any]) -> Any:
-        worker = self._workers[self.worker_of(key)]
+        return await self._ask_worker(self.worker_of(key), path, body)
+
+    async def _ask_worker(self, number: int, path: str, body: dict[str, Any]) -> Any:
+        worker = self._workers[number]
         if worker.url is None:
             raise DialogueUnavailable("the dialogue worker is starting")
         if self._client is None:

@@ -51,6 +51,7 @@ from actions.phrases import Phrases
 from actions.skill import Skill, World, register
 from agent.dialogue import STAGES, DialogueReply, Stages, Understanding, spend
 from agent.errors import ModelMissing, StartError
+from agent.forgetting import forget_conversations
 from agent.rasa_shortcuts import StraightRunner, validate_answer
 from backends.model import Language
 
@@ -195,6 +196,7 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
 
     def __init__(self, path: Path, *, kept: int = 200) -> None:
         set_aside_if_broken(path)
+        self._path = path
         super().__init__(dialect="sqlite", db=str(path))
         self._kept: OrderedDict[str, DialogueStateTracker] = OrderedDict()
         self._limit = kept
@@ -205,6 +207,7 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.execute("PRAGMA busy_timeout=500")
+            connection.execute("PRAGMA secure_delete=ON")
 
         # Rasa's engine opens and closes the file for every statement, and the last to close a WAL writes it back.
         self.engine.dispose()
@@ -251,12 +254,27 @@ class KeptTrackerStore(SQLTrackerStore):  # type: ignore[misc]
     def close(self) -> None:
         self.engine.dispose()
 
+    async def forget(self, driver: str) -> None:
+        """Erases every turn of a driver; what is left of those conversations is read back from the file."""
+        try:
+            touched = await asyncio.to_thread(forget_conversations, self._path, driver)
+        finally:
+            for sender_id in [s for s, tracker in self._kept.items() if _spoke(tracker, driver)]:
+                self.drop(sender_id)
+        for sender_id in touched:
+            self.drop(sender_id)
+
     async def erase(self, sender_id: str) -> None:
         """Deletes a conversation."""
         self.drop(sender_id)
         with self.session_scope() as session:
             session.query(self.SQLEvent).filter(self.SQLEvent.sender_id == sender_id).delete()
             session.commit()
+
+
+def _spoke(tracker: DialogueStateTracker, driver: str) -> bool:
+    """Whether a message of the driver's is in it."""
+    return any(e.type_name == "user" and (e.metadata or {}).get("driver", "owner") == driver for e in tracker.events)
 
 
 def _row(sender_id: str, data: dict[str, Any]) -> dict[str, Any]:
@@ -289,6 +307,10 @@ class KeptInMemory(InMemoryTrackerStore):  # type: ignore[misc]
 
     async def erase(self, sender_id: str) -> None:
         self.drop(sender_id)
+
+    async def forget(self, driver: str) -> None:
+        for sender_id in [s for s, tracker in self._trackers.items() if _spoke(tracker, driver)]:
+            self.drop(sender_id)
 
     def close(self) -> None:
         self._trackers.clear()
@@ -345,6 +367,13 @@ class Engine:
 
     async def reset(self, session: str) -> None:
         await self._store.erase(session)
+
+    async def forget(self, driver: str) -> None:
+        # Not while a turn is under way whose end would be written after it.
+        async with contextlib.AsyncExitStack() as stack:
+            for lock in list(self._locks.values()):
+                await stack.enter_async_context(lock)
+            await self._store.forget(driver)
 
     async def slots(self, session: str) -> Mapping[str, Any]:
         tracker = await self._store.retrieve(session)
@@ -491,6 +520,10 @@ async def serve(config: Mapping[str, Any], announce: Callable[[Mapping[str, Any]
         await dialogue.reset((await body(request))["session"])
         return web.json_response({})
 
+    async def forget(request: web.Request) -> web.Response:
+        await dialogue.forget((await body(request))["driver"])
+        return web.json_response({})
+
     async def slots(request: web.Request) -> web.Response:
         return web.json_response({"slots": dict(await dialogue.slots((await body(request))["session"]))})
 
@@ -503,6 +536,7 @@ async def serve(config: Mapping[str, Any], announce: Callable[[Mapping[str, Any]
             web.post("/turn", turn),
             web.post("/parse", parse),
             web.post("/reset", reset),
+            web.post("/forget", forget),
             web.post("/slots", slots),
             web.get("/health", health),
         ]

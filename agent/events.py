@@ -184,6 +184,15 @@ class Pushed:
     """of something that was taken: what is shown of it, as a card of an answer"""
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a driver said is gone: who shows it clears it."""
+
+    type: ClassVar[str] = "forgotten"
+    session: str
+    driver: str
+
+
 # ── the voice loop; `time` is seconds of sound since it started ─────────────────────────────────────────────────────
 
 
@@ -341,6 +350,7 @@ Event: TypeAlias = (
     | OperatorSaid
     | LineSound
     | Pushed
+    | Forgotten
     | VoiceEvent
 )
 

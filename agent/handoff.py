@@ -230,6 +230,11 @@ class Handoffs:
             self._open[open_.session] = open_
             self._listen(open_)
 
+    def forget(self, driver: str) -> None:
+        """Erases what is kept of a driver's ended handoffs, and what was said where none is open. Raises `sqlite3.DatabaseError`."""
+        self._store.forget(driver)
+        self._records.forget_all(keep=self._open)
+
     async def stop(self) -> None:
         """Ends the tasks; what is open stays open on disk."""
         tasks = [t for o in self._open.values() for t in (o.listening, o.ringing) if t is not None]

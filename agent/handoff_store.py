@@ -72,6 +72,7 @@ class HandoffStore:
             try:
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=NORMAL")
+                db.execute("PRAGMA secure_delete=ON")
                 db.executescript(_TABLES)
             except sqlite3.DatabaseError:
                 db.close()
@@ -177,8 +178,15 @@ class HandoffStore:
         self._db.execute("DELETE FROM outbox WHERE n = ?", (n,))
 
     def forget(self, driver: str) -> None:
-        """Erases what is kept of a driver's ended handoffs."""
-        self._db.execute("DELETE FROM handoffs WHERE driver = ? AND ended IS NOT NULL", (driver,))
+        """Erases what is kept of a driver's ended handoffs, from the file as well."""
+        ended = "SELECT id FROM handoffs WHERE driver = ? AND ended IS NOT NULL"
+        with self._transaction():
+            for table in ("outbox", "owners"):
+                self._db.execute(f"DELETE FROM {table} WHERE handoff IN ({ended})", (driver,))
+            self._db.execute("DELETE FROM handoffs WHERE driver = ? AND ended IS NOT NULL", (driver,))
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._db.execute("VACUUM")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     @contextlib.contextmanager
     def _transaction(self) -> Any:

@@ -35,6 +35,7 @@ class MannerDialogue:
         self._below, self.words, self._say = below, words, say
         self._voices: dict[str, HasManner] = {}
         self.parse, self.reset, self.slots, self.close = below.parse, below.reset, below.slots, below.close
+        self.forget = below.forget
 
     def join(self, session: str, voice: HasManner) -> None:
         """`voice` speaks in a session from now on."""

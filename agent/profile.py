@@ -39,6 +39,8 @@ class Store(Protocol):
 
     def put(self, driver: str, key: str, value: Any) -> None: ...
 
+    def pack(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -137,6 +139,10 @@ class Profiles:
         gone = self.get(driver).id
         # Without an owner in the list there is a fresh one (`all`).
         self._save([p for p in self.all() if p.id != gone])
+
+    def pack(self) -> None:
+        """Whatever was taken away is gone from the file as well."""
+        self._store.pack()
 
     def recognise(self, key: str | None) -> Recognised:
         """By what the car reports. A known key decides; without one the only driver there is; otherwise it is asked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -72,6 +72,11 @@ class Records:
 
     def forget(self, session: str) -> None:
         self._records.pop(session, None)
+
+    def forget_all(self, *, keep: Collection[str]) -> None:
+        """Forgets every session but those in `keep`."""
+        for session in [s for s in self._records if s not in keep]:
+            del self._records[session]
 
     def take(self, event: Event) -> None:
         if isinstance(event, Heard):

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from agent.errors import AgentError
+from backends.errors import BackendUnavailable
 from backends.model import Place, PlaceHit
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ EXPLORE_EVERY = 3
 WEIGHT = 1.0
 POSITION = 0.25
 """what a place in the search's own order counts against taste, per rank"""
+KNOWN = 0.2
+"""a liking nearer to nothing than this is not spoken of"""
 REASONS = ("again", "genre", "price", "near", "rating", "new")
 
 
@@ -78,7 +82,8 @@ class Taste:
 
     def forget(self, what: str) -> bool:
         """Erases a trait ("genre:ramen", "ramen") or a place id; whether there was one."""
-        names = [t for t in self.traits if t == what or t.split(":")[-1] == what or t.startswith(f"genre:{what}@")]
+        known_as = (what, f"genre:{what}")
+        names = [t for t in self.traits if t in known_as or t.split("@")[0] in known_as or t.split(":")[-1] == what]
         for name in names:
             del self.traits[name]
         known = what in self.chosen or what in self.never
@@ -133,6 +138,38 @@ class Taste:
         mine = (counts[0] + PRIOR * average) / (counts[0] + counts[1] + PRIOR)
         return math.log(mine / (1 - mine)) - math.log(average / (1 - average))
 
+    def likings(self) -> dict[str, float]:
+        """Trait without its hour ("genre:ramen", "price:low") → −1 … 1, what is hardly known left out."""
+        base: dict[str, list[float]] = {}
+        for trait, counts in self.traits.items():
+            sums = base.setdefault(trait.split("@")[0], [0.0, 0.0])
+            sums[0] += counts[0]
+            sums[1] += counts[1]
+        out = {}
+        for trait, (chosen, passed) in base.items():
+            alike = [counts for other, counts in base.items() if other.partition(":")[0] == trait.partition(":")[0]]
+            average = (sum(c for c, _ in alike) + 1) / (sum(c + p for c, p in alike) + 2)
+            mine = (chosen + PRIOR * average) / (chosen + passed + PRIOR)
+            # Chosen again and again is liked, whatever else is; where there is nothing beside it, the count alone tells.
+            liking = math.tanh(math.log(mine / (1 - mine)) + 0.5 * math.log1p(chosen) - 0.5 * math.log1p(passed))
+            if abs(liking) >= KNOWN and chosen + passed >= 1:
+                out[trait] = liking
+        return out
+
+    def unnote(self, hit: PlaceHit) -> bool:
+        """Takes back that a place was chosen, as far as it still counts; whether anything was known of it."""
+        times = self.chosen.get(hit.place.id, 0.0)
+        known = self.forget(hit.place.id)
+        for base in {trait.split("@")[0] for trait in traits_of(hit, 12, False)}:
+            left = times
+            for trait in [t for t in self.traits if t.split("@")[0] == base]:
+                counts = self.traits[trait]
+                taken = min(left, counts[0])
+                counts[0], left = counts[0] - taken, left - taken
+                if max(counts) < 1e-6:
+                    del self.traits[trait]
+        return known
+
     def liked_genres(self, most: int = 3) -> tuple[str, ...]:
         rows: dict[str, float] = {}
         for trait, (chosen, passed) in self.traits.items():
@@ -186,20 +223,24 @@ class Cupboard(Protocol):
 
     def put(self, driver: str, key: str, value: Any) -> None: ...
 
+    def pack(self) -> None: ...
+
 
 class KeptTaste:
     """The `Preferences` port on what is kept of each driver. A guest's choices, and a paused driver's, are not noted."""
 
-    def __init__(self, cupboard: Cupboard, learns: Callable[[str], bool]) -> None:
-        """`learns`: whether something may be noted of a driver."""
-        self._cupboard, self._learns = cupboard, learns
+    def __init__(
+        self, cupboard: Cupboard, learns: Callable[[str], bool], known: Callable[[str], bool] | None = None
+    ) -> None:
+        """`learns`: whether something may be noted of a driver; `known`: whether it is one of the drivers, learning or not."""
+        self._cupboard, self._learns, self._known = cupboard, learns, known or learns
         self._lists: dict[str, int] = {}
 
     def order(
         self, driver: str, hits: Sequence[PlaceHit], at: datetime
     ) -> tuple[tuple[PlaceHit, ...], tuple[str, str] | None]:
         try:
-            taste = Taste.restore(self._cupboard.get(driver, "taste"))
+            taste = self._taste(driver)
             taste.lists = self._lists.get(driver, 0)
             ranked = taste.rank(hits, hour=at.hour)
             self._lists[driver] = taste.lists
@@ -215,8 +256,52 @@ class KeptTaste:
         try:
             if not self._learns(driver):
                 return
-            taste = Taste.restore(self._cupboard.get(driver, "taste"))
+            taste = self._taste(driver)
             taste.note(chosen, passed, hour=at.hour)
             self._cupboard.put(driver, "taste", taste.to_json())
         except AgentError as error:
             log.warning("a choice could not be noted: %s", error)
+
+    def never(self, driver: str) -> frozenset[str]:
+        try:
+            return frozenset(self._taste(driver).never)
+        except AgentError as error:
+            log.warning("taste cannot be read: %s", error)
+            return frozenset()
+
+    def reject(self, driver: str, hit: PlaceHit, at: datetime) -> bool:
+        """Raises `BackendUnavailable`: what the driver wishes and cannot be kept is said, not swallowed."""
+        if not self._known(driver):
+            return False
+        with _unavailable():
+            taste = self._taste(driver)
+            taste.reject(hit, hour=at.hour)
+            self._cupboard.put(driver, "taste", taste.to_json())
+        return True
+
+    def forget(self, driver: str, what: str, hit: PlaceHit | None = None) -> bool | None:
+        """Gone from the file as well. Raises `BackendUnavailable`."""
+        if not self._known(driver):
+            return None
+        with _unavailable():
+            taste = self._taste(driver)
+            known = bool(taste.traits or taste.never or taste.chosen)
+            if not what:
+                taste = Taste()
+            else:
+                known = taste.unnote(hit) if hit is not None else taste.forget(what)
+            if known:
+                self._cupboard.put(driver, "taste", taste.to_json())
+                self._cupboard.pack()
+        return known
+
+    def _taste(self, driver: str) -> Taste:
+        return Taste.restore(self._cupboard.get(driver, "taste"))
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except AgentError as error:
+        raise BackendUnavailable("memory", error.code) from error

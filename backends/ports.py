@@ -141,6 +141,16 @@ class Preferences(Protocol):
     def note(self, driver: str, chosen: PlaceHit | None, passed: Sequence[PlaceHit], at: datetime) -> None:
         """One choice: what was taken (None: nothing), and what had been offered beside it."""
 
+    def never(self, driver: str) -> frozenset[str]:
+        """Ids of the places not to be suggested again."""
+
+    def reject(self, driver: str, hit: PlaceHit, at: datetime) -> bool:
+        """Not that place again, and its like a little less. False: nothing is kept of this driver."""
+
+    def forget(self, driver: str, what: str, hit: PlaceHit | None = None) -> bool | None:
+        """Erases what is known of a place (its id, with the `hit`), of a trait ("genre:ramen"), or with "" everything. False:
+        nothing was known; None: nothing is kept of this driver."""
+
 
 class Memory(Protocol):
     """What a driver keeps: home, work, favourites, earlier destinations. Per driver id."""

@@ -60,7 +60,7 @@ class RunningSystem:
         self._sessions = 0
 
     def start(self) -> None:
-        from agent.composition import open_system
+        from agent.composition import open_agentplus, open_system
         from simulator.vehicle import SimulatedClock
 
         self._thread.start()
@@ -68,10 +68,13 @@ class RunningSystem:
         async def open_() -> None:
             self._context = open_system(self._settings, lasting=False, clock=SimulatedClock(self.time))
             self.system = await self._context.__aenter__()
+            self._plus = open_agentplus(self.system, lambda: [], lasting=False)
+            await self._plus.__aenter__()
 
         self.run(open_(), timeout=300.0)
 
     def stop(self) -> None:
+        self.run(self._plus.__aexit__(None, None, None))
         self.run(self._context.__aexit__(None, None, None))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)

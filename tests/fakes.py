@@ -61,6 +61,9 @@ class FakeDialogue:
     async def reset(self, session: str) -> None:
         self.forgotten.append(session)
 
+    async def forget(self, driver: str) -> None:
+        self.forgotten.append(f"driver {driver}")
+
     async def slots(self, session: str) -> Mapping[str, Any]:
         return {}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from actions import skill_of
 from actions.phrases import Phrases
+from actions.skill import Entity, Turn, payload
 from agent.agentplus import AgentPlus, Senses
-from agent.composition import NLU_DATA, load_safety
+from agent.composition import NLU_DATA, _taste, load_safety
 from agent.conversation import Conversation
+from agent.dialogue import DialogueReply, Understanding
 from agent.events import Notice
 from agent.notices.policy import Wishes
 from agent.prediction.geometry import resample
@@ -26,11 +29,13 @@ from agent.profile import Profiles
 from backends.errors import NotFound
 from backends.memory import SqlMemory
 from backends.model import Forecast, Language, Maneuver, Position, Route, RouteRequest, TrafficEvent
+from backends.ports import Preferences
 from backends.traffic import distance_to_line, match_along
 from simulator.navigation import SimulatedNavigation
 from simulator.vehicle import JAPAN, SimulatedClock, SimulatedVehicle, offset
 from simulator.world import SimulatedWorld
 from tests.fakes import FakeDialogue
+from tests.fakes_world import Talk
 
 MIDDLE = Position(35.70, 139.60)
 SPEED_MS = 11.0
@@ -116,6 +121,34 @@ class WorldWeather:
         )  # fmt: skip
 
 
+class ActionsDialogue(FakeDialogue):
+    """A dialogue model of the real actions, told what each message means."""
+
+    def __init__(self, clock: Callable[[], datetime], taste: Preferences) -> None:
+        super().__init__()
+        self.means: dict[str, Mapping[str, Any]] = {}
+        self.talk = Talk(taste=taste)
+        self._clock = clock
+
+    async def turn(
+        self, session: str, text: str, *, language: Language, metadata: Mapping[str, Any] | None = None
+    ) -> DialogueReply:
+        if text not in self.means:
+            return await super().turn(session, text, language=language, metadata=metadata)
+        told = dict(metadata or {})
+        meaning = dict(self.means[text])
+        intent = str(meaning.pop("intent"))
+        turn = Turn(
+            text, intent, 0.9, tuple(Entity(name, value) for name, value in meaning.items()), language,
+            str(told["driver"]), dict(self.talk.slots), 1, told,
+        )  # fmt: skip
+        self.talk.now = self._clock()
+        skill = skill_of(f"action_{intent}")(self.talk.world, sentences())
+        outcome = await skill.perform(turn)
+        self.talk.slots |= {"pending": None, **outcome.slots, "context": outcome.context}
+        return DialogueReply((outcome.text,), payload(outcome), Understanding(intent, 0.9, ()), dict(self.talk.slots))
+
+
 @dataclass
 class Drive:
     """One car, its drivers, the town."""
@@ -136,8 +169,9 @@ class Drive:
         self.history = History(f"sqlite:///{self.folder / 'agentplus.sqlite'}", now=self.clock)
         self.drivers = History(f"sqlite:///{self.folder / 'profiles.sqlite'}", now=self.clock)
         self.memory = SqlMemory(f"sqlite:///{self.folder / 'memory.sqlite'}", now=self.clock)
+        self.dialogue = ActionsDialogue(self.clock, _taste(self.history, self.drivers))
         self.conversation = Conversation(
-            FakeDialogue(), sentences(), load_safety(),
+            self.dialogue, sentences(), load_safety(),
             function_of=lambda intent: "dialogue_control", clock=self.clock,
         )  # fmt: skip
         self.conversation.stream.add_sink(lambda e: self.notices.append(e) if isinstance(e, Notice) else None)
@@ -149,9 +183,9 @@ class Drive:
             ),
             self.history, Profiles(self.drivers), self.conversation, clock=self.clock, wishes=self.wishes,
             sessions=lambda: [self.session],
-            default_driver=self.default_driver,
+            default_driver=self.default_driver, elsewhere=self.conversation.forget,
         )  # fmt: skip
-        self.conversation.answers = self.plus.answer
+        self.conversation.companion = self.plus
 
     def close(self) -> None:
         self.memory.close()
@@ -187,7 +221,10 @@ class Drive:
             if self.vehicle.track is None:
                 return
 
-    async def say(self, words: str) -> Any:
+    async def say(self, words: str, means: Mapping[str, Any] | None = None) -> Any:
+        """`means`: what understanding would make of it, {"intent": …, entity: value, …}; None: the dialogue is not asked."""
+        if means is not None:
+            self.dialogue.means[words] = means
         return await self.conversation.turn(self.session, words)
 
     async def teach(self, driver: str, weeks: int = 3) -> None:

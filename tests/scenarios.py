@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 SCENARIO_KEYS = {"name", "lang", "given", "turns"}
-GIVEN_KEYS = {"position", "time", "weather", "network", "contract", "drive"}
+GIVEN_KEYS = {"position", "time", "weather", "network", "contract", "drive", "agentplus"}
 TURN_KEYS = {"say", "expect", "within_ms", "drive"}
 EXPECT_KEYS = {
     "function", "intent", "context", "reply_has", "reply_lacks", "same_reply", "state", "state_has", "absent",

@@ -77,6 +77,8 @@ def arrange(scenario: Scenario, system: RunningSystem) -> None:
     given, simulation = scenario.given, system.system.simulation
 
     async def act() -> None:
+        if given.get("agentplus"):
+            await fresh_driver(system)
         if "position" in given:
             simulation.restart(Position(*given["position"]))
         if "weather" in given:
@@ -88,6 +90,16 @@ def arrange(scenario: Scenario, system: RunningSystem) -> None:
         at = datetime.fromisoformat(str(given["time"]))
         system.time.now = at if at.tzinfo else at.replace(tzinfo=JAPAN)
     system.run(act())
+
+
+async def fresh_driver(system: RunningSystem) -> None:
+    """The owner at the wheel, of whom Agent+ knows nothing."""
+    plus = system.system.plus
+    assert plus is not None
+    plus.key = None
+    await plus.step()
+    await plus.perform({"do": "initialise", "confirm": True}, "ja")
+    plus.replies.pending = None
 
 
 def play(step: Step, scenario: Scenario, system: RunningSystem, session: str) -> Outcome:

@@ -19,7 +19,7 @@ from tests.fakes_drive import GYM, HOME, SHOP, WORK, Drive, at
 FOLDER = Path(__file__).with_name("drives")
 SPOTS = {"home": HOME, "work": WORK, "gym": GYM, "shop": SHOP, "far": at(-9000, -9000), "farther": at(-15000, 2000)}
 KEYS = {"name", "lang", "taught", "time", "drivers", "events", "kept", "steps"}
-STEPS = {"stand", "drive", "guide", "until", "say", "sit", "place", "note_files", "expect"}
+STEPS = {"stand", "drive", "guide", "until", "say", "means", "sit", "place", "note_files", "expect"}
 SCENARIOS = [row for path in sorted(FOLDER.glob("*.yml")) for row in yaml.safe_load(path.read_text(encoding="utf-8"))]
 
 
@@ -60,6 +60,7 @@ class Play:
             profiles.change("owner", language=lang)
         for driver, weeks in (self.scenario.get("taught") or {}).items():
             await drive.teach(self.ids[driver], weeks)
+        self.ids |= {"guest": "guest"}
         for event in self.scenario.get("events") or ():
             values = dict(event)
             route = await self.way(*values.pop("way"))
@@ -88,7 +89,7 @@ class Play:
             await drive.navigation.set_route(step["guide"][1], await self.way(*step["guide"]), SPOTS[step["guide"][1]])
             await drive.on(until_notices=until)
         if "say" in step:
-            self.turn = await drive.say(step["say"])
+            self.turn = await drive.say(step["say"], step.get("means"))
         if step.get("note_files"):
             self.files = await asyncio.to_thread(contents, drive.folder)
 
@@ -105,6 +106,14 @@ class Play:
             "notice_lacks": lambda v: not any(re.search(p, texts) for p in v),
             "last_notice_has": lambda v: all(re.search(p, drive.notices[-1].text) for p in v),
             "reply_has": lambda v: all(re.search(p, self.turn.spoke.text) for p in v),
+            "reply_lacks": lambda v: not any(re.search(p, self.turn.spoke.text) for p in v),
+            "asks": lambda v: (self.turn.spoke.context == "asks_yesno") is v,
+            "driver": lambda v: drive.plus.profile.id == self.ids.get(v, v),
+            "paused": lambda v: drive.plus.profile.paused is v,
+            "classes": lambda v: set(drive.plus.manager.wishes.classes) == set(v),
+            "frequency": lambda v: drive.plus.manager.wishes.frequency == v,
+            "quiet": lambda v: drive.plus.manager.wishes.to_json()["quiet"] == v,
+            "forgotten": lambda v: v in drive.dialogue.forgotten,
             "actions": lambda v: [a.name for a in self.turn.acted if a.ok] == v,
             "guiding": lambda v: status["guiding"] is v,
             "at": lambda v: drive.vehicle.position.distance_to(SPOTS[v]) < 60,
@@ -114,7 +123,12 @@ class Play:
             "not_in_files": lambda v: not any(s.encode() in data for s in v for data in files.values()),
             "files_unchanged": lambda v: (files == self.files) is v,
         }
-        return [f"{key}: {value!r}; said: {texts!r}" for key, value in expect.items() if not checks[key](value)]
+        reply = self.turn.spoke.text if self.turn is not None else ""
+        return [
+            f"{key}: {value!r}; said: {texts!r}; answered: {reply!r}"
+            for key, value in expect.items()
+            if not checks[key](value)
+        ]
 
     def nearest(self, route: object) -> float:
         """Metres between the guided route and the nearest event."""

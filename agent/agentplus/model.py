@@ -57,6 +57,8 @@ class Answered:
     ok: bool = True
     arguments: Mapping[str, Any] = field(default_factory=dict)
     asks: bool = False
+    cards: tuple[Mapping[str, Any], ...] = ()
+    """what a page may show beside it"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,19 @@ class Pending:
     at: datetime
     ahead: Ahead | None
     question: str = ""
-    """home, work: to be remembered; empty: an ordinary notice"""
+    """home, work: to be remembered; initialise, erase, who, key: to be answered; empty: an ordinary notice"""
     place: int | None = None
+    subject: str = ""
+    """what a question is about: the item to be erased, the driver the key would belong to"""
+    text: str = ""
+    """what was said"""
+
+    @property
+    def asks(self) -> bool:
+        """Whether yes and no answer it."""
+        if self.question:
+            return self.question != "who"
+        return self.candidate.detour is not None or self.candidate.kind in ("offer", "destination")
 
 
 class Course:

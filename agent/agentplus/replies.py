@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agent.agentplus.model import Answered, Pending
+from agent.agentplus.requests import Requests, named
 from agent.notices import answers, wording
-from agent.notices.manager import Confinement
-from agent.notices.model import Candidate
-from agent.notices.policy import FREQUENCIES, Wishes
 from agent.prediction.errors import HistoryError
-from agent.profile import ProfileError
 from backends.errors import BackendError
 from backends.model import Language, Position, RouteRequest, SavedPlace
 
@@ -22,6 +18,13 @@ if TYPE_CHECKING:
     from agent.agentplus.service import AgentPlus
 
 log = logging.getLogger(__name__)
+
+REMEMBERED = timedelta(minutes=15)
+"""so long after a notice 「もうその話はいい」 still means it"""
+LASTING = frozenset({"later", "enough", "confine", "detail"})
+"""answers that still mean something some minutes after a notice"""
+QUESTIONED = timedelta(minutes=2)
+"""a question of Agent+'s own may be answered so long"""
 
 
 class Replies:
@@ -31,30 +34,87 @@ class Replies:
         self._plus = plus
         self.pending: Pending | None = None
         """the notice that may be answered"""
+        self.latest: Pending | None = None
+        """the last notice of this drive, answered or not"""
+        self.requests = Requests(plus)
+
+    def open(self, now: datetime) -> Pending | None:
+        """The notice, or the question, that words said now may answer."""
+        pending = self.pending
+        if pending is None:
+            return None
+        lasts = QUESTIONED if pending.question else timedelta(seconds=self._plus.manager.policy.answer_s)
+        return pending if now - pending.at <= lasts else None
 
     async def answer(self, session: str, words: str, language: Language) -> Answered | None:
-        """What the driver's words mean to the last notice; None when they are not an answer to one."""
-        pending, now = self.pending, self._plus.clock()
+        """What the driver's words mean to the last notice; None when they are not plainly an answer to one."""
         if (command := answers.command(words, language)) is not None:
-            return await self._command(command, language, now)
-        if pending is None or (now - pending.at).total_seconds() > self._plus.manager.policy.answer_s:
+            return await self.requests.perform(_request(command), language)
+        pending = self.open(self._plus.clock())
+        if pending is None:
             return None
+        if pending.question == "who":
+            return await self._who(words, language)
         answer = answers.read(words, language)
-        if answer is None:
+        if answer is None or not self._belongs(answer, pending):
             return None
-        if pending.question == "initialise":
-            return await self._erase(answer.meaning, language)
+        return await self.take(answer, language)
+
+    def _belongs(self, answer: answers.Answer, pending: Pending) -> bool:
+        """Whether a plain answer can be one to this; otherwise it answers whatever the dialogue asked before."""
+        if answer.meaning in ("yes", "no"):
+            return pending.asks
+        if answer.meaning == "go_there":
+            return pending.candidate.kind == "offer" or (pending.ahead is not None and pending.ahead.predicted)
+        return not pending.question
+
+    async def take(self, answer: answers.Answer, language: Language) -> Answered:
+        """The driver's answer to what was said last."""
+        now = self._plus.clock()
+        pending = self.open(now)
+        if pending is None and answer.meaning in LASTING and self.latest is not None:
+            pending = self.latest if now - self.latest.at <= REMEMBERED else None
+        if pending is None:
+            return Answered(self._plus.voice.say(language, "notice.none_open"), ok=True)
         if pending.question:
-            return await self._remember(pending, answer.meaning, language)
+            return await self._settle(pending, answer.meaning, language)
         done = await self._act(pending, answer, language, now)
-        if done is not None and not done.asks:
+        if not done.asks:
             self.pending = None
         await self._plus.keep()
         return done
 
-    async def _act(
-        self, pending: Pending, answer: answers.Answer, language: Language, now: datetime
-    ) -> Answered | None:
+    async def _settle(self, pending: Pending, meaning: str, language: Language) -> Answered:
+        """A question of Agent+'s own is answered."""
+        if pending.question == "who" or meaning not in ("yes", "no"):
+            return Answered(pending.text or self._plus.voice.say(language, "notice.none_open"), asks=True)
+        self.pending = None
+        if pending.question in ("home", "work"):
+            return await self._remember(pending, meaning, language)
+        if meaning == "no":
+            key = "profile.key_not_kept" if pending.question == "key" else "profile.not_erased"
+            return Answered(self._plus.voice.say(language, key))
+        if pending.question == "key":
+            return await self.requests.keep_key(pending.subject, language)
+        confirmed: dict[str, dict[str, Any]] = {
+            "initialise": {"do": "initialise", "confirm": True},
+            "erase": {"do": "erase", "item": pending.subject},
+            "remove": {"do": "remove_driver", "id": pending.subject, "confirm": True},
+        }
+        return await self.requests.perform(confirmed[pending.question], language)
+
+    async def _who(self, words: str, language: Language) -> Answered | None:
+        """Who drives, in answer to that question; None when nobody is named, or only as part of a wish."""
+        if len(words) > answers.MOST:
+            return None
+        profiles = await asyncio.to_thread(self._plus.profiles.all)
+        found = await asyncio.to_thread(named, words, profiles)
+        if found is None:
+            return None
+        self.pending = None
+        return await self.requests.take_wheel(found, language)
+
+    async def _act(self, pending: Pending, answer: answers.Answer, language: Language, now: datetime) -> Answered:
         candidate, say = pending.candidate, self._plus.voice.say
         if answer.meaning == "later":
             self._plus.manager.feedback(candidate, "later", now)
@@ -64,7 +124,7 @@ class Replies:
             return Answered(say(language, "notice.enough"), "notice_enough", arguments={"class": candidate.kind})
         if answer.meaning == "confine":
             self._plus.manager.confine(candidate.kind, answer.confinement)
-            when = self._when(answer.confinement, language)
+            when = self._plus.learnt.when(answer.confinement, language)
             return Answered(
                 say(language, "notice.confined", when=when), "notice_confine", arguments={"class": candidate.kind}
             )
@@ -83,7 +143,7 @@ class Replies:
             return await self._detour(pending, language)
         if pending.ahead is not None and (answer.meaning == "go_there" or candidate.kind == "destination"):
             return await self._go(pending.ahead.destination, pending.ahead.name, language)
-        return None
+        return Answered(say(language, "notice.no_goal" if answer.meaning == "go_there" else "notice.heard"))
 
     async def _detour(self, pending: Pending, language: Language) -> Answered:
         assert pending.candidate.detour is not None
@@ -122,11 +182,8 @@ class Replies:
         text = self._plus.voice.say(language, "notice.destination_set", destination=wording.safe(name), minutes=minutes)
         return Answered(text, "set_route", arguments={"destination": name})
 
-    async def _remember(self, pending: Pending, meaning: str, language: Language) -> Answered | None:
-        if meaning not in ("yes", "no") or pending.place is None:
-            return None
-        self.pending = None
-        if meaning == "no":
+    async def _remember(self, pending: Pending, meaning: str, language: Language) -> Answered:
+        if meaning == "no" or pending.place is None:
             return Answered(self._plus.voice.say(language, "notice.not_kept"))
         place = self._plus.predictor.places.places[pending.place]
         name = self._plus.voice.say(language, f"notice.place_{pending.question}")
@@ -142,58 +199,22 @@ class Replies:
             self._plus.voice.say(language, "notice.kept"), "remember", arguments={"label": pending.question}
         )
 
-    async def _command(self, command: answers.Command, language: Language, now: datetime) -> Answered:
-        """Agent+ itself, by voice: paused, gone on with, initialised (after a question); notices switched."""
-        say = self._plus.voice.say
-        if self._plus.profile.role == "guest":
-            return Answered(say(language, "profile.guest"))
-        if command.name == "initialise":
-            question = Candidate(
-                "destination", "ask:initialise", 1, 1, 0, now + timedelta(minutes=1), "profile.ask_erase"
-            )
-            self.pending = Pending(question, now, None, "initialise")
-            return Answered(say(language, question.sentence), asks=True)
-        if command.name in ("pause", "resume"):
-            await self._plus.change_profile(paused=command.name == "pause")
-            key = "profile.paused" if command.name == "pause" else "profile.resumed"
-            return Answered(say(language, key), f"agentplus_{command.name}")
-        wishes = _switched(self._plus.manager.wishes, command)
-        await self._plus.change_profile(notices=wishes.to_json())
-        return Answered(say(language, f"notice.{command.name}"), "notice_wishes", arguments=wishes.to_json())
-
-    async def _erase(self, meaning: str, language: Language) -> Answered | None:
-        if meaning not in ("yes", "no"):
-            return None
-        self.pending = None
-        if meaning == "no":
-            return Answered(self._plus.voice.say(language, "profile.not_erased"))
-        try:
-            await self._plus.initialise()
-        except (BackendError, HistoryError, ProfileError) as error:
-            log.warning("not everything could be erased: %s", error)
-            return Answered(self._plus.voice.say(language, "profile.erase_failed"), "agentplus_initialise", False)
-        return Answered(self._plus.voice.say(language, "profile.erased"), "agentplus_initialise")
-
     def _detail(self, pending: Pending, language: Language, now: datetime) -> Answered:
         candidate = pending.candidate
-        key = {"weather": "notice.detail_weather", "offer": "notice.detail_place"}.get(candidate.kind, "notice.detail")
+        key = _DETAIL.get(candidate.kind, "notice.detail")
         at = f"{now.hour}時{now.minute}分" if language == "ja" else f"{now:%H:%M}"
         return Answered(self._plus.voice.say(language, key, **{"at": at, **candidate.values[language]}), asks=True)
 
-    def _when(self, confinement: Confinement, language: Language) -> str:
-        parts = [
-            self._plus.voice.say(language, f"notice.{name}_{value}")
-            for name, value in (("days", confinement.days), ("part", confinement.part))
-            if value != "all"
-        ]
-        return ("" if language == "ja" else " ").join(part.strip() for part in parts)
+
+_DETAIL = {
+    "weather": "notice.detail_weather", "offer": "notice.detail_place", "destination": "notice.destination",
+}  # fmt: skip
 
 
-def _switched(wishes: Wishes, command: answers.Command) -> Wishes:
-    """The wishes with a class more or less, or another frequency."""
+def _request(command: answers.Command) -> dict[str, Any]:
+    """A whole message that means Agent+ itself, as the request it is."""
     if command.name in ("switch_on", "switch_off"):
-        kept = [kind for kind in wishes.classes if kind != command.kind]
-        return replace(wishes, classes=(*kept, command.kind) if command.name == "switch_on" else tuple(kept))
-    step = 1 if command.name == "more" else -1
-    place = FREQUENCIES.index(wishes.frequency) + step
-    return replace(wishes, frequency=FREQUENCIES[max(0, min(len(FREQUENCIES) - 1, place))])
+        return {"do": "set", "classes": {command.kind: command.name == "switch_on"}}
+    if command.name in ("less", "more"):
+        return {"do": "set", "frequency": command.name}
+    return {"do": command.name}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from agent.agentplus.learnt import Learnt
 from agent.agentplus.model import Course, Pending, Senses, Snapshot, Voice
 from agent.agentplus.replies import Replies
+from agent.errors import AgentError
 from agent.notices import wording
 from agent.notices.look import Ahead, Lookout, MealOffers
 from agent.notices.manager import NoticeManager
@@ -44,6 +46,11 @@ OFF_ROUTE_M = 250.0
 ACROSS_M = 400.0
 """driven on so far, a prediction is made anew"""
 STEP_S = 1.0
+NAMES_KEPT = 200
+"""earlier destinations whose names are looked at"""
+SAME_SPOT_M = 150.0
+Forget = Callable[[str], Awaitable[None]]
+"""erases what is kept of a driver. Raises `AgentError`, `BackendError`"""
 SIGNALS = {
     "latitude": "Vehicle.CurrentLocation.Latitude",
     "longitude": "Vehicle.CurrentLocation.Longitude",
@@ -71,13 +78,18 @@ class AgentPlus:
         keep_days: int = 90,
         language: Language = "ja",
         default_driver: str = "",
+        label: Callable[[str, Language], str] = lambda genre, _: genre,
+        elsewhere: Forget | None = None,
     ) -> None:
         """`language`: of somebody who has said nothing yet. `default_driver`: id used when the car reports no key; empty: the
-        profiles decide."""
+        profiles decide. `label`: what a genre is called. `elsewhere` erases what is kept of a driver in other rooms
+        (conversations, recordings, logs)."""
         self.senses, self.history, self.voice = senses, history, voice
         self.clock, self._sessions = clock, sessions
         self._wishes = wishes or Wishes()
-        self._keep_days = keep_days
+        self.keep_days = keep_days
+        self.label = label
+        self._elsewhere = elsewhere
         self.language: Language = language
         self._default_driver = default_driver
         self.profiles = profiles
@@ -89,7 +101,8 @@ class AgentPlus:
         self._recorder = TripRecorder()
         self._lookout = Lookout(senses.traffic, senses.weather, senses.roads, senses.places)
         self.last: Snapshot | None = None
-        self._key: str | None = None
+        self.key: str | None = None
+        """what the car reports of the key or telephone, None before the first look"""
         self._to_ask = False
         self._candidates: list[Candidate] = []
         self._looked: datetime | None = None
@@ -98,8 +111,11 @@ class AgentPlus:
         self._aside: Path | None = None
         self._predicted: tuple[datetime, Position] | None = None
         self._road: tuple[int, Route] | None = None
+        self._names: dict[int, str] = {}
+        """learnt place → what the driver once called a destination there"""
+        self.learnt = Learnt(self)
         self.replies = Replies(self)
-        self.answer = self.replies.answer
+        self.answer, self.perform = self.replies.answer, self.replies.requests.perform
         self._course: Course | None = None
 
     # ── the drive ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -129,6 +145,8 @@ class AgentPlus:
             trip = self._recorder.finish()
         if not was_driving and self._recorder.driving:
             self.manager.start_drive()
+            self.replies.latest = None
+            await self._taste_anew()
             self._forget_road()
         if trip is not None:
             await self._arrived(trip)
@@ -285,12 +303,13 @@ class AgentPlus:
             return
         try:
             await asyncio.to_thread(self._save, trip)
-            await asyncio.to_thread(self.history.fade, self._keep_days)
+            await asyncio.to_thread(self.history.fade, self.keep_days)
+            await self._learn_names()
         except HistoryError as error:
             log.warning("a drive could not be saved: %s", error)
             return
         self._version = await self._version_now()
-        self.predictor.habits.fade((self.clock() - timedelta(days=self._keep_days)).timestamp())
+        self.predictor.habits.fade((self.clock() - timedelta(days=self.keep_days)).timestamp())
 
     def _save(self, trip: Trip) -> None:
         try:
@@ -318,34 +337,47 @@ class AgentPlus:
             question = Candidate(
                 "destination", f"ask:{label}", 1, 1, 0, now + timedelta(minutes=5), f"notice.ask_{label}"
             )
+            said = self.voice.say(self.spoken(), question.sentence)
             for session in self._sessions():
                 await self.voice.notice(session, "ask", question.sentence)
-            self.replies.pending = Pending(question, now, None, label, int(place))
+            self.replies.pending = Pending(question, now, None, label, int(place), text=said)
             return
 
     async def _leave_nothing(self) -> None:
+        """What a guest said, set and was told is gone."""
         try:
             await self.senses.memory.forget(GUEST)
-        except BackendError as error:
-            log.warning("a guest's places could not be erased: %s", error)
+            if self._elsewhere is not None:
+                await self._elsewhere(GUEST)
+        except (BackendError, AgentError) as error:
+            log.warning("what a guest left could not be erased: %s", error)
 
     # ── who drives ──────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _recognise(self, key: str) -> None:
-        if key == self._key:
+        if key == self.key:
             return
         found = self.profiles.recognise(key or None)
         if not key and (usual := next((p for p in self.profiles.all() if p.id == self._default_driver), None)):
             found = Recognised(usual)
-        self._key = key
+        self.key = key
         if found.profile is not None:
             await self.take_wheel(found.profile)
             return
         await self.take_wheel(GUEST_PROFILE)
-        names = [wording.safe(p.name) for p in found.choices]
+        await self._ask_who(found.choices)
+
+    async def _ask_who(self, drivers: Sequence[Profile]) -> None:
+        now, said = self.clock(), ""
         for session in self._sessions():
-            joint = "、" if self.spoken(session) == "ja" else ", "
-            await self.voice.notice(session, "who", "profile.ask_who", data={"names": joint.join(names)})
+            language = self.spoken(session)
+            names = ("、" if language == "ja" else ", ").join(
+                self.learnt.driver_name(p.id, p.name, language) for p in drivers
+            )
+            said = self.voice.say(language, "profile.ask_who", names=names)
+            await self.voice.notice(session, "who", "profile.ask_who", data={"names": names})
+        question = Candidate("destination", "ask:who", 1, 1, 0, now + timedelta(minutes=5), "profile.ask_who")
+        self.replies.pending = Pending(question, now, None, "who", text=said)
 
     async def take_wheel(self, profile: Profile) -> None:
         """Somebody else drives: everything learnt is theirs from now on."""
@@ -355,25 +387,62 @@ class AgentPlus:
             await self._leave_nothing()
         await self.keep()
         self.profile = profile
-        self._recorder, self.replies.pending = TripRecorder(), None
+        self._recorder, self.replies.pending, self.replies.latest = TripRecorder(), None, None
         self._forget_road()
         self.predictor, self.manager, self.taste = Predictor(), NoticeManager(self._wishes), Taste()
+        self._names = {}
         if profile.role != "guest":
             try:
                 await asyncio.to_thread(self._load, profile)
             except HistoryError as error:
                 log.warning("the record of drives cannot be read: %s", error)
-        self._lookout = Lookout(
-            self.senses.traffic, self.senses.weather, self.senses.roads, self.senses.places,
-            MealOffers(self.senses.places, self.taste.liked_genres()) if self.senses.places is not None else None,
-        )  # fmt: skip
+        await self._learn_names()
+        self.take_taste(self.taste)
         self.voice.drive(profile.id, profile.language)
+
+    async def _taste_anew(self) -> None:
+        """Choices are noted where the dialogue runs: looked up at the beginning of a drive."""
+        if self.profile.role == "guest":
+            return
+        try:
+            self.take_taste(Taste.restore(await asyncio.to_thread(self.history.get, self.profile.id, "taste")))
+        except HistoryError as error:
+            log.warning("taste cannot be read: %s", error)
+
+    def take_taste(self, taste: Taste) -> None:
+        """What the driver likes, for offers on the way."""
+        self.taste = taste
+        places = self.senses.places
+        self._lookout = Lookout(
+            self.senses.traffic, self.senses.weather, self.senses.roads, places,
+            MealOffers(places, taste.liked_genres()) if places is not None else None,
+        )  # fmt: skip
+
+    async def _learn_names(self) -> None:
+        """Where a destination was set by name, the place learnt there has that name."""
+        if self.profile.role == "guest":
+            return
+        try:
+            kept = await self.senses.memory.history(self.profile.id, limit=NAMES_KEPT)
+        except BackendError:
+            return
+        self._names = {}
+        for saved in kept:
+            found = self.predictor.places.find(saved.position.latitude, saved.position.longitude, SAME_SPOT_M)
+            if found is not None:
+                self._names.setdefault(found, saved.name)
 
     async def change_profile(self, **values: Any) -> None:
         """Changes what is set for the driver, here and in the record."""
         self.profile = await asyncio.to_thread(self.profiles.change, self.profile.id, **values)
         await self.saved()
         self.manager.wishes = self._wishes.changed(self.profile.notices)
+
+    async def changed(self) -> None:
+        """The record was changed here: what follows from it is worked out anew."""
+        await self.saved()
+        self._forget_road()
+        await self._learn_names()
 
     def look_again(self) -> None:
         """The road ahead has changed."""
@@ -404,6 +473,8 @@ class AgentPlus:
             elif version != self._version or profile != self.profile:
                 self.profile = profile
                 await asyncio.to_thread(self._load, profile)
+                await self._learn_names()
+                self.take_taste(self.taste)
                 self._forget_road()
                 self._looked = self.clock()
         except (ProfileError, HistoryError) as error:
@@ -434,22 +505,30 @@ class AgentPlus:
             for session in self._sessions():
                 await self.voice.notice(session, "history", "notice.history_set_aside")
 
+    async def erase(self, driver: str) -> None:
+        """Erases everything learnt of a driver, and said by the driver. Raises `BackendError`, `HistoryError`, `AgentError`."""
+        await asyncio.to_thread(self.history.erase, driver)
+        await self.senses.memory.forget(driver)
+        if self._elsewhere is not None:
+            await self._elsewhere(driver)
+
     async def initialise(self) -> None:
-        """エージェント＋の初期化: everything learnt of the driver is erased."""
-        await asyncio.to_thread(self.history.erase, self.profile.id)
-        await self.senses.memory.forget(self.profile.id)
+        """エージェント＋の初期化. Raises as `erase` does."""
+        await self.erase(self.profile.id)
         if self.profile.role != "guest":
             self.profile = await asyncio.to_thread(
                 self.profiles.change, self.profile.id, asked=(), notices={}, paused=False
             )
             self._version = await self._version_now()
-        self._recorder, self.replies.pending = TripRecorder(), None
-        self.predictor, self.manager, self.taste = Predictor(), NoticeManager(self._wishes), Taste()
+        self._recorder, self.replies.pending, self.replies.latest = TripRecorder(), None, None
+        self.predictor, self.manager, self._names = Predictor(), NoticeManager(self._wishes), {}
+        self.take_taste(Taste())
         self._forget_road()
 
     # ── speaking ─────────────────────────────────────────────────────────────────────────────
 
     async def _speak(self, chosen: Candidate, ahead: Ahead | None, now: datetime) -> None:
+        said = ""
         for session in self._sessions():
             language = self.spoken(session)
             values = dict(chosen.values.get(language, {}))
@@ -458,8 +537,9 @@ class AgentPlus:
                 notice = self.voice.say(language, key, **values)
                 reason = (ahead.reason or {}).get(language, "")
                 key, values = "notice.towards", {"reason": reason, "destination": ahead.name, "notice": notice}
-            await self.voice.notice(session, chosen.kind, key, data=values)
-        self.replies.pending = Pending(chosen, now, ahead)
+            told = await self.voice.notice(session, chosen.kind, key, data=values)
+            said = str(getattr(told, "text", ""))
+        self.replies.pending = self.replies.latest = Pending(chosen, now, ahead, text=said)
 
     # ── words ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -476,7 +556,28 @@ class AgentPlus:
             return self.voice.say(language, "notice.place_home")
         if not label and place == self.predictor.work():
             return self.voice.say(language, "notice.place_work")
-        return wording.safe(label) or self.voice.say(language, "notice.place_usual")
+        return wording.safe(label or self._names.get(place, "")) or self.voice.say(language, "notice.place_usual")
+
+    def foreseen(self) -> Prediction | None:
+        """Where the drive goes as far as is known now; None where nothing can be."""
+        if self.last is None or self.profile.role == "guest":
+            return None
+        return self.predictor.predict(self._situation(self.clock(), self.last.position))
+
+    def predicted_route(self) -> Route | None:
+        """The road to the likeliest destination, as it was last looked at."""
+        return self._road[1] if self._road is not None else None
+
+    def open_notice(self, session: str) -> Mapping[str, Any] | None:
+        """What words said now may answer: `kind`, and whether it `asks` for a yes or no; None: nothing."""
+        pending = self.replies.open(self.clock())
+        if pending is None:
+            return None
+        return {
+            "kind": pending.question or pending.candidate.kind,
+            "asks": pending.asks,
+            "question": bool(pending.question),
+        }
 
     def why(self, prediction: Prediction, language: Language) -> str:
         """The reason for the first guess, as the beginning of a sentence."""

@@ -26,6 +26,7 @@ CONTEXT_KINDS: Final = (
     "gives_info",
     "done",
     "apology",
+    "notice",
 )
 
 ANSWERED: Final = frozenset(
@@ -38,6 +39,7 @@ ANSWERED: Final = frozenset(
         "asks_place",
         "asks_date",
         "asks_slot",
+        "notice",
     }
 )
 """kinds after which the driver is expected to say what is wished"""
@@ -57,6 +59,7 @@ CONTEXT_GROUPS: Final[Mapping[str, str]] = {
     "gives_info": "after",
     "done": "after",
     "apology": "start",
+    "notice": "notice",
 }
 """Coarser groups, for features that combine the context with words."""
 

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import yaml
 
@@ -17,6 +17,7 @@ from backends.model import Language
 MOST = 60
 """characters of an answer"""
 Meaning = Literal["yes", "no", "later", "enough", "detail", "other_way", "go_there", "confine"]
+MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
 _PUNCTUATION = re.compile(r"[。、．，,.!！?？…\s　]+")
 
 

@@ -140,6 +140,15 @@ class NoticeManager:
         """From now on only at such times. Closures and accidents keep to it as well: the driver has said so."""
         self._learnt.setdefault(kind, _Learnt()).confined = confinement
 
+    def confinement(self, kind: NoticeClass) -> Confinement:
+        """When the class may be said."""
+        known = self._learnt.get(kind)
+        return known.confined if known is not None else Confinement()
+
+    def forget(self, kind: NoticeClass) -> None:
+        """What was learnt of a class."""
+        self._learnt.pop(kind, None)
+
     # ── keeping ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def to_json(self) -> dict[str, Any]:

@@ -124,6 +124,22 @@ class History:
         self.pack()
         return left
 
+    def erase_drives(self, driver: str, origin: int, destination: int) -> Predictor:
+        """Erases the drives from one place to another; returns what is left. A place nothing leads to any more goes with them."""
+        left = without_drives(self.load(driver), origin, destination)
+        self.save(driver, left)
+        self.pack()
+        return left
+
+    def erase_between(self, driver: str, begin: datetime, end: datetime) -> Predictor:
+        """Erases the drives that began within [begin, end); returns what is left."""
+        predictor = self.load(driver)
+        start = predictor.habits.start
+        left = _left(predictor, (start < begin.timestamp()) | (start >= end.timestamp()), None)
+        self.save(driver, left)
+        self.pack()
+        return left
+
     def erase(self, driver: str) -> Erased:
         """Erases everything of a driver."""
         with self._begin() as db:
@@ -310,22 +326,36 @@ class History:
 
 def without(predictor: Predictor, place: int) -> Predictor:
     """A predictor that never knew a place: its drives are gone, and so is what was concluded from them."""
-    left = Predictor(predictor.tuning)
-    kept = [old for old in predictor.places.places if old.id != place]
+    habits = predictor.habits
+    return _left(predictor, (habits.origin != place) & (habits.destination != place), place)
+
+
+def without_drives(predictor: Predictor, origin: int, destination: int) -> Predictor:
+    """A predictor that never saw the drives from one place to another."""
+    habits = predictor.habits
+    return _left(predictor, (habits.origin != origin) | (habits.destination != destination), None)
+
+
+def _left(predictor: Predictor, stay: Any, gone: int | None) -> Predictor:
+    """The predictor with the drives that `stay` (n,), their places, and without the place `gone`."""
+    habits, count = predictor.habits, len(predictor.places)
+    visits = np.bincount(habits.destination[stay], minlength=count)
+    stops = visits + np.bincount(habits.origin[stay], minlength=count)
+    # Places somebody has named stay, whatever happened to the drives.
+    kept = [p for p in predictor.places.places if p.id != gone and (stops[p.id] or p.name)]
     moved = {old.id: n for n, old in enumerate(kept)}
+    left = Predictor(predictor.tuning)
     for old in kept:
         heirs = {moved[heir]: weight for heir, weight in old.heirs.items() if heir in moved}
         left.places.restore(
             LearntPlace(
-                moved[old.id], old.latitude, old.longitude, old.visits, old.stops, old.doubt, heirs, old.name
+                moved[old.id], old.latitude, old.longitude, int(visits[old.id]), int(stops[old.id]), old.doubt, heirs,
+                old.name,
             )
         )  # fmt: skip
-    for n in range(len(predictor.habits)):
-        row, shape = predictor.habits.row(n)
-        if place not in (row["origin"], row["destination"]):
-            left.habits.restore(
-                {**row, "origin": moved[row["origin"]], "destination": moved[row["destination"]]}, shape
-            )
+    for n in np.flatnonzero(stay):
+        row, shape = habits.row(int(n))
+        left.habits.restore({**row, "origin": moved[row["origin"]], "destination": moved[row["destination"]]}, shape)
     left.calibration.restore(predictor.calibration.outcomes())
     return left
 

@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from agent.composition import System
 from agent.errors import AgentError
 from agent.events import said_unasked, to_json
+from agent.web.agentplus_messages import AgentPlusMessages
 from agent.web.voice_stream import VoiceStream, VoiceStreams
 from backends.model import Language
 
@@ -42,6 +43,7 @@ class Connection:
             "line": self._line,
             "push": self._push,
             "reset": lambda _: self._reset(),
+            **AgentPlusMessages(system, session, self._send).handlers,
         }
 
     async def run(self) -> None:

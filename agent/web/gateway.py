@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import json
 import logging
-import logging.handlers
 import re
 import secrets
 import signal
@@ -39,7 +37,7 @@ from agent.composition import (
 )
 from agent.dialogue import RemoteDialogue
 from agent.errors import PortInUse
-from agent.events import PERSONAL, Event, to_json
+from agent.event_log import EventLog
 from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
@@ -193,7 +191,9 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         dialogue = RemoteDialogue(workers, deadline_s=settings.turn_deadline_s, clock=lambda: tell_clock(simulation))
         stack.push_async_callback(dialogue.close)
         system = join(settings, simulation, dialogue, phrases, safety)
-        system.stream.add_sink(_event_log(settings))
+        system.event_log = EventLog(settings, lambda: system.conversation.driver)
+        stack.callback(system.event_log.close)
+        system.stream.add_sink(system.event_log.write)
         desk, desk_page = await stack.enter_async_context(open_own_desk(settings, lambda text: log.warning("%s", text)))
         await stack.enter_async_context(open_handoffs(system, desk, state=settings.state / "handoffs.sqlite"))
         gateway = Gateway(system, workers)
@@ -270,27 +270,3 @@ async def _save(system: System, state: Path) -> None:
             system.simulation.save(state)
         except OSError as error:
             log.warning("the car's state cannot be saved: %s", error)
-
-
-def _event_log(settings: Settings) -> Callable[[Event], None]:
-    """Writes events to logs/events.jsonl (five files of 2 MB); without `log_text` what was said is left out."""
-    path = settings.home / "logs" / "events.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = logging.getLogger("concierge.events")
-    writer.propagate = False
-    writer.setLevel(logging.INFO)
-    for old in list(writer.handlers):
-        writer.removeHandler(old)
-    handler = logging.handlers.RotatingFileHandler(
-        path, maxBytes=2_000_000, backupCount=4, encoding="utf-8", delay=True
-    )
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    writer.addHandler(handler)
-
-    def sink(event: Event) -> None:
-        row = to_json(event)
-        if not settings.log_text:
-            row = {k: v for k, v in row.items() if k not in PERSONAL}
-        writer.info(json.dumps(row, ensure_ascii=False))
-
-    return sink

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.nlu.values import choices
+from agent.nlu.values.agentplus import AgentPlus
 from agent.nlu.values.amounts import Amounts
 from agent.nlu.values.conditions import Conditions
 from agent.nlu.values.folding import Folded, fold, fold_kana, language_of
@@ -108,6 +109,7 @@ class ValueReader:
         self.names = Names(read_yaml(folder / "names.yml"))
         self.amounts = Amounts(read_yaml(folder / "amounts.yml"), read_yaml(folder / "choices.yml"))
         self.jobs = Jobs(read_yaml(folder / "jobs.yml"))
+        self.agentplus = AgentPlus(read_yaml(folder / "agentplus.yml"))
         self.tokens = Tokens()
         closed = read_yaml(folder / "closed.yml")
         if not isinstance(closed, dict):
@@ -187,6 +189,7 @@ class ValueReader:
         ]  # fmt: skip
         everything = [*judged, *closed, *numbers, *_asked(folded.text, language, judged, closed)]
         everything = choices.settle(folded.text, language, everything)
+        everything += self.agentplus.find(folded, language, find_times(folded.text, language))
         return sorted(everything, key=lambda f: (f.start, f.end, f.entity, str(f.value)))
 
     def _open(self, text: str, language: str, times: list[Found]) -> list[Found]:
@@ -622,6 +625,8 @@ def _entity(folded: Folded, original: str, found: Found) -> Entity:
     value = found.value
     if found.entity in ("place_name", "media_query") and value is None:
         value = original[start:end].strip()
+    if found.entity == "driver" and value is None:
+        value = {"name": original[start:end].strip()}
     entity: Entity = {"entity": found.entity, "start": start, "end": end, "value": value}
     if found.role is not None:
         entity["role"] = found.role
