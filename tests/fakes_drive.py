@@ -22,7 +22,7 @@ from agent.conversation import Conversation
 from agent.dialogue import DialogueReply, Understanding
 from agent.events import Notice
 from agent.notices.policy import Wishes
-from agent.prediction.geometry import resample
+from agent.prediction.geometry import plane, resample
 from agent.prediction.model import Trip
 from agent.prediction.store import History
 from agent.profile import Profiles
@@ -77,6 +77,27 @@ class GridRoads:
             [Position(*map(float, p)) for p in (*resample(line[:2], 40)[:-1], *resample(line[1:], 40))],
             slow=slow, turn=39, language=language,
         )  # fmt: skip
+
+
+EXIT_M = 12_000.0
+"""the first exit of the expressway east of home"""
+
+
+class ExpresswayRoads(GridRoads):
+    """The town with an expressway from home to the east: who is on it goes on to its exit, wherever they are going."""
+
+    async def route(self, request: RouteRequest) -> tuple[Route, ...]:
+        here = plane(np.array([(request.origin.latitude, request.origin.longitude)]), *_point(MIDDLE))[0]
+        if not (abs(here[1]) < 60 and 50 < here[0] < EXIT_M - 50) or request.heading is None:
+            return await super().route(request)
+        exit_ = at(EXIT_M, 0)
+        rest = (await super().route(RouteRequest(exit_, request.destination, language=request.language)))[0]
+        line = [Position(*map(float, p)) for p in resample(np.array([_point(request.origin), _point(exit_)]), 40)]
+        return (route_along([*line[:-1], *rest.geometry], turn=39, language=request.language),)
+
+
+def _point(p: Position) -> tuple[float, float]:
+    return p.latitude, p.longitude
 
 
 def route_along(
@@ -158,6 +179,7 @@ class Drive:
     wishes: Wishes = field(default_factory=Wishes)
     session: str = "car-session"
     default_driver: str = ""
+    roads_given: GridRoads | None = None
     notices: list[Notice] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -175,7 +197,7 @@ class Drive:
             function_of=lambda intent: "dialogue_control", clock=self.clock,
         )  # fmt: skip
         self.conversation.stream.add_sink(lambda e: self.notices.append(e) if isinstance(e, Notice) else None)
-        self.roads = GridRoads()
+        self.roads: GridRoads = self.roads_given or GridRoads()
         self.plus = AgentPlus(
             Senses(
                 self.vehicle, self.navigation, WorldTraffic(self.world), WorldWeather(self.world), self.roads,

@@ -14,11 +14,20 @@ import yaml
 
 from backends.model import Position, Route, SavedPlace
 from simulator.vehicle import JAPAN
-from tests.fakes_drive import GYM, HOME, SHOP, WORK, Drive, at
+from tests.fakes_drive import GYM, HOME, SHOP, WORK, Drive, ExpresswayRoads, GridRoads, at
 
 FOLDER = Path(__file__).with_name("drives")
-SPOTS = {"home": HOME, "work": WORK, "gym": GYM, "shop": SHOP, "far": at(-9000, -9000), "farther": at(-15000, 2000)}
-KEYS = {"name", "lang", "taught", "time", "drivers", "events", "kept", "steps"}
+SPOTS = {
+    "home": HOME,
+    "work": WORK,
+    "gym": GYM,
+    "shop": SHOP,
+    "far": at(-9000, -9000),
+    "farther": at(-15000, 2000),
+    "east": at(12000, 3000),
+}
+KEYS = {"name", "roads", "lang", "taught", "time", "drivers", "events", "kept", "steps"}
+ROADS = {"streets": GridRoads, "expressway": ExpresswayRoads}
 STEPS = {"stand", "drive", "guide", "until", "say", "means", "sit", "place", "note_files", "expect"}
 SCENARIOS = [row for path in sorted(FOLDER.glob("*.yml")) for row in yaml.safe_load(path.read_text(encoding="utf-8"))]
 
@@ -28,7 +37,10 @@ async def test_drive(scenario: Mapping[str, Any], tmp_path: Path) -> None:
     assert set(scenario) <= KEYS
     begin = scenario.get("time") or datetime(2026, 5, 11, 7, 55)
     begin = begin if isinstance(begin, datetime) else datetime.fromisoformat(str(begin))
-    play = Play(Drive(tmp_path, now=begin.replace(tzinfo=JAPAN)), scenario)
+    play = Play(
+        Drive(tmp_path, now=begin.replace(tzinfo=JAPAN), roads_given=ROADS[scenario.get("roads", "streets")]()),
+        scenario,
+    )
     try:
         await play.prepare()
         for number, step in enumerate(scenario["steps"]):

@@ -210,7 +210,8 @@ class Learnt:
         }  # fmt: skip
 
     def ahead(self, language: Language) -> dict[str, Any] | None:
-        return None
+        """The stretch that is driven in all likelihood, whatever the destination is."""
+        return self._plus.sure_stretch(language)
 
     def last_notice(self) -> dict[str, Any] | None:
         pending = self._plus.replies.open(self._plus.clock())

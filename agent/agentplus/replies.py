@@ -141,7 +141,8 @@ class Replies:
             return await self._go(candidate.place, candidate.place_name, language)
         if answer.meaning == "yes" and candidate.detour is not None and pending.ahead is not None:
             return await self._detour(pending, language)
-        if pending.ahead is not None and (answer.meaning == "go_there" or candidate.kind == "destination"):
+        known = pending.ahead is not None and pending.ahead.onward is None
+        if known and pending.ahead is not None and (answer.meaning == "go_there" or candidate.kind == "destination"):
             return await self._go(pending.ahead.destination, pending.ahead.name, language)
         return Answered(say(language, "notice.no_goal" if answer.meaning == "go_there" else "notice.heard"))
 
@@ -162,6 +163,8 @@ class Replies:
 
     async def _other_way(self, pending: Pending, language: Language) -> Answered:
         candidate = pending.candidate
+        if pending.ahead is not None and pending.ahead.onward is not None:
+            return Answered(self._plus.voice.say(language, "notice.no_goal"), asks=True)
         if candidate.detour is None:
             return Answered(self._plus.voice.say(language, "notice.no_detour"))
         return Answered(self._plus.voice.say(language, candidate.sentence, **candidate.values[language]), asks=True)

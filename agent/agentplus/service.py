@@ -21,13 +21,14 @@ from agent.agentplus.model import Course, Pending, Senses, Snapshot, Voice
 from agent.agentplus.replies import Replies
 from agent.errors import AgentError
 from agent.notices import wording
-from agent.notices.look import Ahead, Lookout, MealOffers
+from agent.notices.look import Ahead, Lookout, MealOffers, Onwards
 from agent.notices.manager import NoticeManager
 from agent.notices.model import Candidate, DriveMoment
 from agent.notices.policy import Wishes
 from agent.prediction.calendar import day_kind
 from agent.prediction.errors import HistoryError
 from agent.prediction.model import Prediction, Situation, Trip
+from agent.prediction.onward import Onward, Way, chances
 from agent.prediction.predictor import Predictor
 from agent.prediction.route import road_to
 from agent.prediction.store import History
@@ -46,6 +47,9 @@ OFF_ROUTE_M = 250.0
 ACROSS_M = 400.0
 """driven on so far, a prediction is made anew"""
 STEP_S = 1.0
+SURELY = 0.8
+SURE_REACH_M, SURE_STEP_M = 8_000.0, 200.0
+"""the road ahead is shown as far as it is as sure as that"""
 NAMES_KEPT = 200
 """earlier destinations whose names are looked at"""
 SAME_SPOT_M = 150.0
@@ -100,6 +104,9 @@ class AgentPlus:
         self.prediction: Prediction | None = None
         self._recorder = TripRecorder()
         self._lookout = Lookout(senses.traffic, senses.weather, senses.roads, senses.places)
+        self._onward = Onward(senses.roads)
+        self.ways: tuple[Way, ...] = ()
+        """the ways the drive may go on, as they were looked at last"""
         self.last: Snapshot | None = None
         self.key: str | None = None
         """what the car reports of the key or telephone, None before the first look"""
@@ -224,18 +231,45 @@ class AgentPlus:
             along, _ = RouteLine(route).project(at.position)
             usual = self._usual_s(self.predictor.places.find(goal.latitude, goal.longitude), at)
             return Ahead(route, along, 1.0, goal, wording.safe(str(status.get("name") or "")), usual_s=usual)
-        return await self._predicted_ahead(at, now) if self.profile.role != "guest" else None
+        return await self._foreseen_ahead(at, now)
 
-    async def _predicted_ahead(self, at: Snapshot, now: datetime) -> Ahead | None:
+    async def _foreseen_ahead(self, at: Snapshot, now: datetime) -> Ahead | None:
+        """The predicted road; where the destination is not known, the road one goes on by."""
         situation = self._situation(now, at.position)
         if self._predicted is None or self._stale(now, at.position):
             self._predicted = (now, at.position)
+            # Of a guest nothing is known: there is only the road.
             self.prediction = self.predictor.predict(situation)
         prediction = self.prediction
-        if prediction is None or prediction.abstain or prediction.best is None:
-            self._road = None
+        self.ways = ()
+        if self._recorder.driving:
+            self.ways = await self._onward.ways(
+                self.predictor, prediction, situation, at.heading, self.spoken()
+            )  # fmt: skip
+        if prediction is not None and not prediction.abstain and prediction.best is not None:
+            sure = next((way.p for way in self.ways if way.place == prediction.best.place), prediction.best.p)
+            if not self.ways or sure >= self.predictor.tuning.speak:
+                return await self._predicted_ahead(at, situation, prediction, min(sure, prediction.best.p))
+        self._road = None
+        return self._onward_ahead(at, situation)
+
+    def _onward_ahead(self, at: Snapshot, situation: Situation) -> Ahead | None:
+        if not self.ways:
             return None
+        best, ways, fan = self.ways[0], self.ways, self._onward.fan
+        along, _ = RouteLine(best.route).project(at.position)
+
+        def chance(spots: Sequence[Position]) -> Sequence[float]:
+            return [float(p) for p in chances(ways, spots, self.predictor, situation, fan)]
+
+        onward = Onwards(at.position, tuple(way.route for way in ways), chance)
+        return Ahead(best.route, along, best.p, best.route.geometry[-1], onward=onward)
+
+    async def _predicted_ahead(
+        self, at: Snapshot, situation: Situation, prediction: Prediction, confidence: float
+    ) -> Ahead | None:
         best = prediction.best
+        assert best is not None
         if self._road is None or self._road[0] != best.place or self._left(self._road[1], at.position):
             found = await road_to(
                 self.senses.roads, self.predictor, best.place, situation, language=self.spoken(), heading=at.heading
@@ -247,7 +281,7 @@ class AgentPlus:
         route = self._road[1]
         along, _ = RouteLine(route).project(at.position)
         return Ahead(
-            route, along, best.p, best.position, self.place_name(best.place, self.spoken()), True,
+            route, along, confidence, best.position, self.place_name(best.place, self.spoken()), True,
             {lang: self.why(prediction, lang) for lang in wording.LANGUAGES}, self._usual_s(best.place, at),
         )  # fmt: skip
 
@@ -292,6 +326,8 @@ class AgentPlus:
 
     def _forget_road(self) -> None:
         self._predicted, self._road, self.prediction, self._looked, self._candidates = None, None, None, None, []
+        self.ways = ()
+        self._onward.forget()
 
     # ── learning ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -567,6 +603,27 @@ class AgentPlus:
     def predicted_route(self) -> Route | None:
         """The road to the likeliest destination, as it was last looked at."""
         return self._road[1] if self._road is not None else None
+
+    def sure_stretch(self, language: Language) -> dict[str, Any] | None:
+        """The road that is driven on in all likelihood, whatever the destination: its course, length and probability."""
+        if not self.ways or self.last is None or self._ahead is None or not self._recorder.driving:
+            return None
+        route, here = self.ways[0].route, self.last.position
+        line = RouteLine(route)
+        along, _ = line.project(here)
+        reach = min(SURE_REACH_M, line.remaining_at(along)[0])
+        spots = [line.position_at(along + metres) for metres in np.arange(0.0, reach, SURE_STEP_M)]
+        situation = self._situation(self.clock(), here)
+        p = chances(self.ways, spots, self.predictor, situation, self._onward.fan)
+        unsure = np.flatnonzero(p < SURELY)
+        count = int(unsure[0]) if len(unsure) else len(spots)
+        if count < 2:
+            return None
+        return {
+            "name": wording.safe(route.via or ""), "p": round(float(p[:count].min()), 3),
+            "metres": round((count - 1) * SURE_STEP_M),
+            "line": [[round(s.latitude, 5), round(s.longitude, 5)] for s in spots[:count]],
+        }  # fmt: skip
 
     def open_notice(self, session: str) -> Mapping[str, Any] | None:
         """What words said now may answer: `kind`, and whether it `asks` for a yes or no; None: nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -38,8 +38,23 @@ GRID = 0.05
 LIVES = timedelta(minutes=30)
 DETOUR_POINTS = 5
 """points of an event the detour must not pass"""
+REACH_M = 8_000.0
+"""how far ahead events are looked for on the road one goes on by"""
+MEET = 0.6
+"""without a known destination, an event is spoken of from this chance on that it is passed"""
 FALSE_ALARM = 0.95
 """that a fresh report is true"""
+
+
+@dataclass(frozen=True, slots=True)
+class Onwards:
+    """The road ahead without a destination."""
+
+    here: Position
+    routes: tuple[Route, ...]
+    """likeliest first"""
+    chance: Callable[[Sequence[Position]], Sequence[float]]
+    """how likely the drive goes on past each spot, 0 … 1"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +74,8 @@ class Ahead:
     """language → why this destination (predicted ones)"""
     usual_s: float | None = None
     """how long the rest of this drive usually takes the driver at this hour"""
+    onward: Onwards | None = None
+    """the ways the drive may go on, where the destination is not known; `route` is the likeliest of them then"""
 
 
 class Offers(Protocol):
@@ -81,6 +98,9 @@ class Lookout:
         self._offers = offers
 
     async def look(self, ahead: Ahead, now: datetime) -> list[Candidate]:
+        if ahead.onward is not None:
+            # Where it goes is not known: what lies on the road it goes on by, and nothing else.
+            return await self._on_the_road(ahead, ahead.onward, now)
         line = RouteLine(ahead.route)
         found = await self._roads(ahead, line, now)
         found += await self._skies(ahead, line, now)
@@ -113,6 +133,26 @@ class Lookout:
             if detour is not None:
                 out[out.index(worst)] = with_detour(worst, detour)
         return out
+
+    async def _on_the_road(self, ahead: Ahead, onward: Onwards, now: datetime) -> list[Candidate]:
+        try:
+            events = [e for e in await self._traffic.around(onward.here, REACH_M) if e.id]
+        except BackendError:
+            return []
+        p = dict(zip((e.id for e in events), onward.chance([e.geometry[0] for e in events]), strict=True))
+        likely = [e for e in events if p[e.id] >= MEET]
+        out: dict[str, Candidate] = {}
+        for route in onward.routes if likely else ():
+            line = RouteLine(route)
+            along, _ = line.project(onward.here)
+            way = replace(ahead, route=route, along_m=along)
+            for match in match_along(route.geometry, likely, from_m=along):
+                gap_m = max(0.0, match.along_m - along)
+                passing_s = max(0.0, line.seconds_at(match.along_m) - line.seconds_at(along))
+                on_it = replace(way, confidence=p[match.event.id])
+                found = self._event(on_it, match, gap_m, passing_s, delay_of(match.event), now)
+                out.setdefault(match.event.id, found)
+        return list(out.values())
 
     def _event(
         self, ahead: Ahead, match: Match, gap_m: float, passing_s: float, delay_s: float, now: datetime

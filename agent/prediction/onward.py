@@ -37,6 +37,8 @@ class Fan:
     reach_m: float = 5_000.0
     known: int = 3
     """learnt destinations whose roads are looked at"""
+    most_known: float = 1.0
+    """share of the learnt destinations together: there is always a chance of somewhere new"""
     least: float = 0.08
     """less likely ones are left out, and count as unknown"""
     votes: float = 2.0
@@ -105,12 +107,13 @@ class Onward:
             if guess.p >= self.fan.least and guess.position.distance_to(here) > NEAR_M
         }
         self._asked = 0
+        believed = min(1.0, self.fan.most_known / max(1e-9, sum(p for p, _ in known.values())))
         out: list[Way] = []
         rest = 1.0
         for key, (p, place) in known.items():
             kept = await self._way(key, place, predictor, situation, here, heading, driven, language)
             if kept is not None:
-                p *= self._on_the_way(key, kept, here, driven)
+                p *= believed * self._on_the_way(key, kept, here, driven)
                 out.append(Way(kept.route, p, place))
                 rest -= p
         for turn, share in self.fan.turns:
