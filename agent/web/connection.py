@@ -13,6 +13,9 @@ from aiohttp import WSMsgType, web
 from agent.composition import System
 from agent.errors import AgentError
 from agent.events import said_unasked, to_json
+from agent.web.shown import Shown
+from agent.web.signals import Signals
+from agent.web.unit_messages import UnitMessages
 from agent.web.voice_stream import VoiceStream, VoiceStreams
 from backends.model import Language
 
@@ -25,8 +28,11 @@ Handler: TypeAlias = Callable[[Mapping[str, Any]], Work]
 class Connection:
     """One open page."""
 
-    def __init__(self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams) -> None:
-        self._system, self._ws, self._session = system, ws, session
+    def __init__(
+        self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams, shown: Shown
+    ) -> None:
+        self._system, self._ws, self._session, self._shown = system, ws, session, shown
+        self._signals = Signals(system, session, self._send, shown)
         self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
         self._turns: set[asyncio.Task[None]] = set()
@@ -43,6 +49,8 @@ class Connection:
             "push": self._push,
             "reset": lambda _: self._reset(),
         }
+        self._handlers |= self._signals.handlers
+        self._handlers |= UnitMessages(system, session, self._send).handlers
 
     async def run(self) -> None:
         conversation = self._system.conversation
@@ -68,6 +76,7 @@ class Connection:
             finally:
                 # Turns under way go on: what was said is worked on and remembered, whoever listens.
                 self._voice.close_soon()
+                self._signals.close()
                 forwarder.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await forwarder
@@ -139,6 +148,7 @@ class Connection:
     async def _reset(self) -> None:
         try:
             await self._system.conversation.reset(self._session)
+            self._shown.forget(self._session)
             await self._send({"type": "reset"})
         except AgentError as error:
             await self._refuse(error.code)

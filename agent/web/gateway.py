@@ -44,6 +44,7 @@ from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
 from agent.web.connection import Connection
+from agent.web.shown import Shown
 from agent.web.voice_stream import OpenVoice, VoiceStreams
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Gateway:
         """sessions with an open page, and how many pages"""
         self._sockets: set[web.WebSocketResponse] = set()
         self._voices = VoiceStreams(system, open_voice)
+        self._shown = Shown(system.stream)
         self._files = frozenset(p.relative_to(PAGE).as_posix() for p in PAGE.rglob("*") if p.is_file())
         self.port = system.settings.port
         self.desk_page = ""
@@ -155,7 +157,7 @@ class Gateway:
         if handoffs is not None and self._sessions[session] == 1:
             handoffs.away(session, False)
         try:
-            await Connection(self.system, ws, session, self._voices).run()
+            await Connection(self.system, ws, session, self._voices, self._shown).run()
         finally:
             self._sockets.discard(ws)
             self._sessions[session] -= 1
