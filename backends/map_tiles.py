@@ -28,6 +28,7 @@ from backends import coastline
 from backends.model import Position
 from backends.vector_tiles import (
     DETAIL,
+    EXTENT,
     LINE,
     POINT,
     POLYGON,
@@ -51,6 +52,8 @@ UNITS_A_PIXEL: Final = 8
 """a tile is shown 512 pixels wide"""
 TOLERANCE: Final = 5.0
 """units a line may be off below the last zoom: half a pixel and a little"""
+MARGIN_DEG: Final = 0.12
+"""drawn beyond the bounds, so that the map does not end at its last road"""
 NAME_LIMIT: Final = 80
 BATCH: Final = 5_000
 SHAPES: Final[Mapping[str, Shape]] = {"point": POINT, "line": LINE, "area": POLYGON}
@@ -105,13 +108,23 @@ def build_tiles(
 
     `bounds`: south-west and north-east corner of what the map holds; the sea reaches as far.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, _Scratch(Path(scratch) / "pieces.sqlite") as pieces:
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, _Scratch(
+        Path(scratch) / "pieces.sqlite", _with_margin(bounds)
+    ) as pieces:
         for done, made in enumerate(_objects(extract, bounds)):
             pieces.add(made)
             if done % 20_000 == 0:
                 progress(0.6 * (1 - 1 / (1 + done / 100_000)))
         progress(0.6)
         return _write(path, pieces, name, attribution, bounds, progress)
+
+
+def _with_margin(bounds: tuple[Position, Position]) -> tuple[Point, Point]:
+    low, high = bounds
+    return (
+        world(low.longitude - MARGIN_DEG, min(85.0, high.latitude + MARGIN_DEG)),
+        world(high.longitude + MARGIN_DEG, max(-85.0, low.latitude - MARGIN_DEG)),
+    )
 
 
 # --- what there is to draw ---------------------------------------------------------------------------------------
@@ -255,8 +268,7 @@ def _middle(ring: Sequence[Point]) -> Point:
 def _sea(coasts: Sequence[Sequence[Point]], bounds: tuple[Position, Position]) -> Iterator[Drawn]:
     if not coasts:
         return
-    west, south = world(bounds[0].longitude, bounds[0].latitude)
-    east, north = world(bounds[1].longitude, bounds[1].latitude)
+    (west, north), (east, south) = _with_margin(bounds)
     for rings in coastline.sea(coasts, (west, north, east, south)):
         yield Drawn(LAYERS.index("water"), POLYGON, rings, (("kind", "sea"),), FIRST_ZOOM, 6)
 
@@ -267,7 +279,9 @@ def _sea(coasts: Sequence[Sequence[Point]], bounds: tuple[Position, Position]) -
 class _Scratch:
     """Pieces of geometry in a database that is thrown away: written in any order, read tile by tile."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bounds: tuple[Point, Point]) -> None:
+        """`bounds`: north-west and south-east corner of what is kept, in world units."""
+        (self._west, self._north), (self._east, self._south) = bounds
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-32000; PRAGMA temp_store=FILE;"
@@ -292,13 +306,17 @@ class _Scratch:
             parts = _at_zoom(drawn, parts, zoom)
             if not parts:
                 break
-            for (_, column, row), pieces in cut(drawn.shape, parts, zoom):
+            for (_, column, row), pieces in cut(drawn.shape, parts, zoom, self._within(zoom)):
                 sizes = array("i", [len(piece) for piece in pieces])
                 points = array("i", itertools.chain.from_iterable(itertools.chain.from_iterable(pieces)))
                 key = (zoom << 40) | (column << 20) | row
                 self._rows.append((key, drawn.layer, drawn.shape, tags, sizes.tobytes(), points.tobytes()))
         if len(self._rows) >= BATCH:
             self._flush()
+
+    def _within(self, zoom: int) -> tuple[int, int, int, int]:
+        shift = DETAIL - zoom
+        return tuple((edge >> shift) // EXTENT for edge in (self._west, self._north, self._east, self._south))  # type: ignore[return-value]
 
     def tiles(self) -> Iterator[tuple[int, int, int, dict[str, list[Feature]]]]:
         """(zoom, column, row, features by layer), in order."""

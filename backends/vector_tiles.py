@@ -100,20 +100,23 @@ def area(ring: Sequence[Point]) -> float:
     return total / 2
 
 
-def cut(shape: Shape, parts: Sequence[Sequence[Point]], zoom: int) -> Iterator[tuple[Tile, tuple[tuple[Point, ...], ...]]]:
+def cut(
+    shape: Shape, parts: Sequence[Sequence[Point]], zoom: int, within: tuple[int, int, int, int] | None = None
+) -> Iterator[tuple[Tile, tuple[tuple[Point, ...], ...]]]:
     """The tiles a shape touches at that zoom, each with its part in the tile's own units.
 
-    `parts` are in the units of the zoom. The area is halved again and again, so that a sea of a thousand tiles is not cut a
-    thousand times.
+    `parts` are in the units of the zoom; `within`: the first column and row and the last ones there is to be anything in.
+    The area is halved again and again, so that a sea of a thousand tiles is not cut a thousand times.
     """
     xs = [x for part in parts for x, _ in part]
     ys = [y for part in parts for _, y in part]
     if not xs:
         return
     last = (1 << zoom) - 1
+    first_column, first_row, last_column, last_row = within or (0, 0, last, last)
     box = (
-        max(0, (min(xs) - BUFFER) // EXTENT), max(0, (min(ys) - BUFFER) // EXTENT),
-        min(last, (max(xs) + BUFFER) // EXTENT), min(last, (max(ys) + BUFFER) // EXTENT),
+        max(first_column, (min(xs) - BUFFER) // EXTENT), max(first_row, (min(ys) - BUFFER) // EXTENT),
+        min(last_column, (max(xs) + BUFFER) // EXTENT), min(last_row, (max(ys) + BUFFER) // EXTENT),
     )  # fmt: skip
     stack: list[tuple[tuple[int, int, int, int], list[list[Point]]]] = [(box, [list(part) for part in parts])]
     while stack:

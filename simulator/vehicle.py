@@ -262,6 +262,16 @@ class SimulatedVehicle:
         return Position(self._number(LATITUDE), self._number(LONGITUDE))
 
     @property
+    def position_at(self) -> datetime:
+        """When the car was there (its own time)."""
+        return max(self._values[LATITUDE].at, self._values[LONGITUDE].at)
+
+    @property
+    def heading(self) -> float:
+        """degrees, 0 = north, clockwise"""
+        return self._number(HEADING)
+
+    @property
     def speed_kmh(self) -> float:
         return self._number(SPEED)
 

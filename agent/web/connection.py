@@ -16,6 +16,7 @@ from agent.events import said_unasked, to_json
 from agent.web.shown import Shown
 from agent.web.signals import Signals
 from agent.web.unit_messages import UnitMessages
+from agent.web.car_state import CarState
 from agent.web.voice_stream import VoiceStream, VoiceStreams
 from backends.model import Language
 
@@ -33,6 +34,7 @@ class Connection:
     ) -> None:
         self._system, self._ws, self._session, self._shown = system, ws, session, shown
         self._signals = Signals(system, session, self._send, shown)
+        self._car = CarState(system, session, self._send)
         self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
         self._turns: set[asyncio.Task[None]] = set()
@@ -41,7 +43,6 @@ class Connection:
             "say": self._say,
             "language": self._speak,
             "drive": self._drive,
-            "car": lambda _: self._car(),
             "voice": self._voice_switch,
             "press": lambda message: self._voice.press(str(message.get("source"))),
             "release": lambda _: self._voice.release(),
@@ -49,6 +50,7 @@ class Connection:
             "push": self._push,
             "reset": lambda _: self._reset(),
         }
+        self._handlers |= self._car.handlers
         self._handlers |= self._signals.handlers
         self._handlers |= UnitMessages(system, session, self._send).handlers
 
@@ -122,7 +124,7 @@ class Connection:
         if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor <= 600:
             return False
         self._system.simulation.vehicle.drive(float(factor))
-        return self._car()
+        return self._car.tell_car()
 
     def _voice_switch(self, message: Mapping[str, Any]) -> Work:
         on = message.get("on")
@@ -171,27 +173,6 @@ class Connection:
         task = asyncio.create_task(handoffs.answer_push(self._session, push[1], push[0]))
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
-
-    async def _car(self) -> None:
-        simulation = self._system.simulation
-        status = simulation.navigation.now()
-        position = simulation.vehicle.position
-        car: dict[str, Any] = {
-            "type": "car",
-            "time": simulation.clock().isoformat(timespec="seconds"),
-            "latitude": position.latitude,
-            "longitude": position.longitude,
-            "speed_kmh": round(simulation.vehicle.speed_kmh, 1),
-            "factor": simulation.vehicle.factor,
-            "guiding": bool(status["guiding"]),
-        }
-        if status["guiding"]:
-            car |= {
-                "destination": str(status["name"]),
-                "remaining_m": round(cast(float, status["remaining_m"])),
-                "eta": cast(Any, status["eta"]).isoformat(timespec="minutes"),
-            }
-        await self._send(car)
 
     async def _switch_voice(self, on: bool, language: Any) -> None:
         async with self._switching:
