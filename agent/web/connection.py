@@ -79,6 +79,7 @@ class Connection:
                 # Turns under way go on: what was said is worked on and remembered, whoever listens.
                 self._voice.close_soon()
                 self._signals.close()
+                self._car.close()
                 forwarder.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await forwarder

@@ -6,6 +6,7 @@ last one. A way is offered as long as the car still is on it; choosing it begins
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Sequence
@@ -84,16 +85,17 @@ class RoutesOffered:
         assert isinstance(destination, Position)
         heading = self._simulation.vehicle.heading if self._simulation.vehicle.speed_kmh > 5 else None
         request = RouteRequest(here, destination, alternatives=2, heading=heading, language=route.language)
-        try:
-            found = await car_map.roads.route(request)
-        except BackendError:
-            return
+        kept: list[Route] = []
+        # Where the roads give no second way by themselves, the one without expressways is one.
+        for asked in (request, replace(request, alternatives=0, avoid_highways=True)):
+            if kept:
+                break
+            with contextlib.suppress(BackendError):
+                for other in await car_map.roads.route(asked):
+                    if all(shared(other.geometry, known.geometry) < SAME_SHARE for known in (route, *kept)):
+                        kept.append(other)
         if self._set is not route:
             return  # another route was set meanwhile
-        kept: list[Route] = []
-        for other in found:
-            if all(shared(other.geometry, known.geometry) < SAME_SHARE for known in (route, *kept)):
-                kept.append(other)
         self._others = tuple(
             (f"r{self._serial}-{number}", other, RouteLine(other)) for number, other in enumerate(kept[:2], 1)
         )

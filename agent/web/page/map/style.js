@@ -4,9 +4,9 @@ const FONT = ["Noto Sans CJK JP", "Noto Sans JP", "Hiragino Sans", "Yu Gothic UI
 
 export const PALETTES = {
   night: {
-    land: "#0d141b", built: "#131c25", trade: "#17222c", industry: "#151b27", wood: "#0e1d1c", park: "#12271f", grass: "#10211c", farm: "#111f1a",
-    water: "#0b2135", river: "#0d2740", building: "#18232d", buildingLine: "#1e2b36",
-    motorway: "#557089", motorwayCase: "#0a1118", trunk: "#46607a", primary: "#35495b", secondary: "#2c3d4c", tertiary: "#263542", street: "#1f2b36", case: "#0b1118",
+    land: "#0f161d", built: "#151e27", trade: "#1a2530", industry: "#181f2b", wood: "#0f201e", park: "#143026", grass: "#12251f", farm: "#12221c",
+    water: "#0a2540", river: "#0d2c4a", building: "#1b2732", buildingLine: "#22303c",
+    motorway: "#6b88a3", motorwayCase: "#0b1219", trunk: "#577390", primary: "#465d73", secondary: "#384c5e", tertiary: "#314252", street: "#293744", case: "#0b1219",
     rail: "#33424f", runway: "#22303c",
     label: "#c3d0db", soft: "#8296a7", road: "#93a6b6", waterLabel: "#5f8fb8", greenLabel: "#6fa58c", halo: "#0b1118", shield: "#2b3f52", shieldText: "#d5e2ec",
     route: "#7fd8c9", routeCase: "#0d3b3a", other: "#6d8597", otherCase: "#0d151c", predicted: "#c9a7f5", jam: "#ff6b5e", slow: "#ffb454", closed: "#ff5d73",
@@ -122,8 +122,8 @@ function labels(add, c, language) {
   const label = (id, source, more, color, paint = {}) =>
     add(id, "symbol", source, { ...more, layout: { "text-font": FONT, "text-field": name, "text-padding": 6, ...more.layout }, paint: { "text-color": color, ...halo, ...paint } });
   label("water-name", "spot", { filter: kind("water"), layout: { "text-size": 12, "text-max-width": 6, "text-letter-spacing": 0.1 } }, c.waterLabel);
-  label("river-name", "waterway", { filter: kind("river"), minzoom: 11, layout: { "symbol-placement": "line", "text-size": 12, "symbol-spacing": 500, "text-letter-spacing": 0.15 } }, c.waterLabel);
-  label("road-name", "road", { filter: kind("motorway", "trunk", "primary", "secondary", "tertiary", "street"), minzoom: 13, layout: { "symbol-placement": "line", "text-size": zoomed(13, 10.5, 18, 14), "symbol-spacing": 420, "text-max-angle": 35 } }, c.road);
+  label("river-name", "waterway", { filter: kind("river"), minzoom: 11, layout: { "symbol-placement": "line", "text-size": 12, "symbol-spacing": 500, "text-letter-spacing": 0.15, "text-pitch-alignment": "viewport" } }, c.waterLabel);
+  label("road-name", "road", { filter: kind("motorway", "trunk", "primary", "secondary", "tertiary", "street"), minzoom: 13, layout: { "symbol-placement": "line", "text-size": zoomed(13, 10.5, 18, 14), "symbol-spacing": 420, "text-max-angle": 35, "text-pitch-alignment": "viewport" } }, c.road);
   add("shield", "symbol", "road", {
     filter: ["all", ["has", "ref"], kind("motorway", "trunk", "primary")], minzoom: 8.5,
     layout: { "symbol-placement": "line", "symbol-spacing": 360, "text-font": FONT, "text-field": ["get", "ref"], "text-size": 10.5, "text-rotation-alignment": "viewport", "icon-image": ["match", ["get", "kind"], "motorway", "shield-motorway", "shield"], "icon-text-fit": "both", "icon-text-fit-padding": [2, 5, 1, 5], "icon-rotation-alignment": "viewport", "text-padding": 20, "icon-padding": 20 },

@@ -1,7 +1,7 @@
 // The map by MapLibre: follows the car, shows the ways, the events, the results.
-import { make, set, write } from "../dom.js";
+import { make, set } from "../dom.js";
 import { fill } from "../words.js";
-import { Track, bounds, metres, ownPoint, turn } from "./geo.js";
+import { bounds, ownPoint, turn } from "./geo.js";
 import { Motion } from "./motion.js";
 import { results, spoken } from "./places.js";
 import { PALETTES, restyle, style } from "./style.js";
@@ -81,7 +81,7 @@ export function openView(engine, host, info, room) {
   function followZoom() {
     const { car } = store.state;
     const rush = (car?.speed_kmh ?? 0) * Math.max(1, Math.sqrt(car?.factor ?? 1));
-    const aim = Math.min(17, Math.max(12.8, 16.6 - Math.log2(1 + rush / 30))) + zoomBy;
+    const aim = Math.min(17, Math.max(12.8, 16 - Math.log2(1 + rush / 30))) + zoomBy;
     wanted += (aim - wanted) * (calm.matches ? 1 : 0.04);
     return wanted;
   }
