@@ -111,12 +111,26 @@ def build_tiles(
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch, _Scratch(
         Path(scratch) / "pieces.sqlite", _with_margin(bounds)
     ) as pieces:
+        exits: set[tuple[object, int, int]] = set()
         for done, made in enumerate(_objects(extract, bounds)):
+            if _told_already(made, exits):
+                continue
             pieces.add(made)
             if done % 20_000 == 0:
                 progress(0.6 * (1 - 1 / (1 + done / 100_000)))
         progress(0.6)
         return _write(path, pieces, name, attribution, bounds, progress)
+
+
+def _told_already(drawn: Drawn, exits: set[tuple[object, int, int]]) -> bool:
+    """An exit is a node on each carriageway and ramp: its name is written once for about a kilometre round."""
+    if drawn.layer != LAYERS.index("spot") or drawn.tags[0][1] != "junction":
+        return False
+    name, (x, y) = drawn.tags[1][1], drawn.parts[0][0]
+    cell = (x // (EXTENT // 2), y // (EXTENT // 2))
+    known = any((name, cell[0] + i, cell[1] + j) in exits for i in (-1, 0, 1) for j in (-1, 0, 1))
+    exits.add((name, *cell))
+    return known
 
 
 def _with_margin(bounds: tuple[Position, Position]) -> tuple[Point, Point]:
