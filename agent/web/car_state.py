@@ -42,6 +42,7 @@ class CarState:
         self._task: asyncio.Task[None] | None = None
         self._shown: dict[str, Any] = {}
         """the last message of each type, so that nothing is said twice"""
+        self._anew = asyncio.Event()
         self._hands: set[asyncio.Task[None]] = set()
         self.handlers: dict[str, Callable[[Mapping[str, Any]], Any]] = {
             "watch": self._watch,
@@ -103,7 +104,10 @@ class CarState:
                 await self._tell("prediction", self._prediction())
             except Exception:
                 log.exception("what the map shows of the road cannot be told")
-            await asyncio.sleep(SLOWLY_EVERY_S)
+            # A route set asks for its other ways and its traffic at once.
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._anew.wait(), SLOWLY_EVERY_S)
+            self._anew.clear()
 
     async def _tell(
         self, kind: str, message: dict[str, Any], alike: Callable[[dict[str, Any]], object] = lambda message: message
@@ -166,6 +170,8 @@ class CarState:
         key = tuple(offer.id for offer in offers)
         if self._shown.get("route") == key:
             return
+        if key[:1] != (self._shown.get("route") or ())[:1]:
+            self._anew.set()
         self._shown["route"] = key
         message: dict[str, Any] = {"type": "route", "routes": []}
         if offers:

@@ -41,7 +41,7 @@ export function style(palette, language, info, origin) {
   const layers = [{ id: "land", type: "background", paint: { "background-color": c.land } }];
   const add = (id, type, source, more) => layers.push({ id, type, source: "map", "source-layer": source, ...more });
   const sources = {};
-  for (const name of ["other-routes", "predicted", "route", "driven", "traffic", "waypoints"]) sources[name] = { type: "geojson", data: EMPTY, ...(name === "route" ? { tolerance: 0.2 } : {}) };
+  for (const name of ["other-routes", "predicted", "route", "traffic", "waypoints"]) sources[name] = { type: "geojson", data: EMPTY, ...(name === "route" ? { tolerance: 0.2 } : {}) };
   if (info.tiles) {
     sources.map = { type: "vector", tiles: [`${origin}/map/tiles/{z}/{x}/{y}?${info.query}`], minzoom: info.first_zoom, maxzoom: info.last_zoom, attribution: info.attribution };
     ground(add, c);
@@ -105,7 +105,6 @@ function over(layers, c) {
   line("other-routes-edge", "other-routes", c.otherCase, wider);
   line("other-routes", "other-routes", c.other, wide, { "line-opacity": 0.85 });
   line("predicted", "predicted", c.predicted, zoomed(7, 3, 12, 4.5, 16, 8), { "line-dasharray": [1.6, 1.5], "line-opacity": 0.9 }, { "line-join": "round" });
-  line("driven", "driven", c.other, zoomed(7, 2.5, 12, 4, 16, 8), { "line-opacity": 0.35 });
   line("route-edge", "route", c.routeCase, wider);
   line("route", "route", c.route, wide);
   const severity = byKind({ jam: c.jam, closure: c.closed, accident: c.jam }, c.slow);
