@@ -39,7 +39,7 @@ export function mountUnit(element, room) {
   // ── the trip ──
   const goal = make("p", { class: "goal" });
   const arrival = make("p", { class: "arrival" });
-  const rest = make("p", { class: "rest" });
+  const rest = make("p", { class: "left" });
   const trip = make("section", { class: "trip", hidden: true }, icon(icons.flag), goal, arrival, rest);
 
   const alert = mountAlert(inside);
