@@ -12,7 +12,7 @@ export function mountAgent({ store, send, words, voice }) {
   const text = make("input", { id: "text", name: "text", autocomplete: "off", maxlength: 2000, enterkeyhint: "send" });
   const button = make("button", { id: "send", type: "submit", class: "main" });
   const form = make("form", { id: "say", onsubmit: submit }, text, button);
-  const element = make("footer", { class: "agent" }, orb, make("div", { class: "caption" }, state, hearing), form);
+  const element = make("footer", { class: "foot" }, orb, make("div", { class: "caption" }, state, hearing), form);
 
   function submit(event) {
     event.preventDefault();

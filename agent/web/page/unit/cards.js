@@ -11,6 +11,8 @@ const chip = (text, kind = "") => text && make("span", { class: `chip ${kind}` }
 export function cardsOf(cards, context) {
   const numbered = cards.filter((card) => card.type === "place").length > 1 || cards.filter((card) => card.type === "news").length > 1;
   return cards.flatMap((card, place) => {
+    // The trip stands above already.
+    if (card.type === "route" && context.guiding) return [];
     const made = kinds[card.type]?.(card, context, numbered ? place + 1 : 0);
     return made ? [make("li", { class: `card ${card.type}` }, made)] : [];
   });
@@ -23,18 +25,15 @@ function body(number, symbol, title, details, action) {
 }
 
 function parking(card, w) {
-  const lot = card.parking_lot;
-  if (!lot && !card.parking) return [];
-  const fee = (lot?.fee ?? card.parking) === "free" ? w.parking_free : lot?.fee_yen_per_hour ? fill(w.parking_hourly, { fee: yen(lot.fee_yen_per_hour) }) : w.parking_paid;
-  const vacancy = lot?.vacancy && chip(w.vacancy[lot.vacancy] ?? "", lot.vacancy);
-  return [chip(`P ${fee}`, "parking"), vacancy];
+  if (!card.parking) return [];
+  const lot = card.parking_lot ?? {};
+  const fee = card.parking === "free" ? w.parking_free : lot.fee_yen_per_hour ? fill(w.parking_hourly, { fee: yen(lot.fee_yen_per_hour) }) : w.parking_paid;
+  return [chip(`P ${fee}`), lot.vacancy && chip(w.vacancy[lot.vacancy] ?? "", lot.vacancy)];
 }
 
 function hours(card, w) {
-  if (card.open === true) {
-    const last = card.hours?.at(-1)?.[1];
-    return chip(last === undefined ? w.open : fill(w.open_until, { time: minuteOfDay(last) }), "open");
-  }
+  if (card.open === true && card.hours?.some(([from, to]) => to - from >= 1440)) return chip(w.all_day, "open");
+  if (card.open === true) return chip(fill(w.open_until, { time: minuteOfDay(card.closes) }), "open");
   return card.open === false && chip(w.closed, "closed");
 }
 

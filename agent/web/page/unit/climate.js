@@ -20,16 +20,17 @@ export function mountClimate({ store, send, words, language }) {
   const value = (path) => store.state.signals[path];
   const switches = SWITCHES.map(([name, path]) => {
     const label = make("span");
-    const button = make("button", { type: "button", class: "switch", onclick: () => touch(path, !value(path)) }, icons[name] ? icon(icons[name]) : null, label);
+    const button = make("button", { type: "button", class: "switch", onclick: () => touch(path, !value(path)) }, label);
     return { name, path, button, label };
   });
   const zones = ZONES.map(([name, row, side]) => zone(name, `${HVAC}.Station.Row${row}.${side}`, `Vehicle.Cabin.Seat.Row${row}.${side}Side.HeatingCooling`, touch, value));
   const wheel = stepper("wheel", () => stage(value(WHEEL) ?? 0, SEAT), (step) => touch(WHEEL, percent(step, SEAT)), 0, SEAT);
   const element = make(
     "div", { class: "climate" },
-    make("div", { class: "zones" }, ...zones.map((z) => z.element)),
+    make("div", { class: "zones" }, ...zones.slice(0, 2).map((z) => z.element)),
     make("div", { class: "switches" }, ...switches.map((s) => s.button)),
     wheel.element,
+    make("div", { class: "zones rear" }, ...zones.slice(2).map((z) => z.element)),
   );
 
   function render(state) {
@@ -42,14 +43,14 @@ export function mountClimate({ store, send, words, language }) {
       set(button, { "aria-pressed": String(state.signals[path] === true) });
     }
     for (const made of zones) made.render(state, w);
-    wheel.render(w, w.wheel, (step) => (step ? w.stages[step] : w.off));
+    wheel.render(w, w.wheel, (step) => `${w.wheel} ${w.stages[step]}`);
   }
 
   return { element, render };
 }
 
 function zone(name, path, seatPath, touch, value) {
-  const title = make("h3");
+  const title = make("h2");
   const temperature = stepper(
     "temperature",
     () => value(`${path}.Temperature`) ?? 24, (to) => touch(`${path}.Temperature`, to), 18, 28, 0.5,

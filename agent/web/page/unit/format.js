@@ -4,10 +4,10 @@ const two = (n) => String(n).padStart(2, "0");
 // An ISO time as the car's clock shows it: "09:05".
 export const clock = (iso) => (iso ?? "").slice(11, 16);
 
-// Metres: "350 m", "1.2 km", "24 km".
+// Metres, rounded as the voice rounds them: "350 m", "1.2 km", "24 km".
 export function distance(metres) {
-  if (metres < 950) return `${Math.max(10, Math.round(metres / 10) * 10)} m`;
-  return metres < 9950 ? `${(metres / 1000).toFixed(1)} km` : `${Math.round(metres / 1000)} km`;
+  if (metres < 950) return `${Math.max(50, Math.round(metres / 50) * 50)} m`;
+  return `${metres < 9950 ? Number((metres / 1000).toFixed(1)) : Math.round(metres / 1000)} km`;
 }
 
 // Seconds: { h, m } of at least a minute.

@@ -1,18 +1,21 @@
 // The conversation: what was said, the clause that sounds, what was understood, results and what can be answered.
 import { make, set, write } from "../dom.js";
-import { fill } from "../words.js";
 import { cardsOf } from "./cards.js";
 
 const DRIVING_ITEMS = 3;
 const LONG = 60;
 
 export function mountTalk({ store, send, words }) {
-  const talk = make("ol", { id: "talk", role: "log", tabindex: 0 });
+  const talk = make("ol", { id: "talk", "aria-live": "polite", tabindex: 0 });
   const cards = make("ol", { class: "cards" });
   const replies = make("div", { id: "replies", role: "group" });
-  const empty = make("p", { class: "hello" });
+  const hello = make("p");
+  const examples = make("div", { class: "examples" });
+  const empty = make("div", { class: "hello" }, hello, examples);
   const element = make("div", { class: "conversation" }, empty, talk, cards, replies);
   const items = new Map();
+  // What was said last stays in sight, whatever comes above or below it.
+  new ResizeObserver(() => (talk.scrollTop = talk.scrollHeight)).observe(talk);
   const shown = {};
 
   const say = (text) => send({ type: "say", text });
@@ -48,10 +51,15 @@ export function mountTalk({ store, send, words }) {
     set(talk, { "aria-label": w.talk });
     set(replies, { "aria-label": w.replies });
     empty.hidden = state.talk.length > 0;
-    write(empty, w.hello);
+    if (shown.w !== w) {
+      write(hello, w.hello);
+      examples.replaceChildren(...w.examples.map((example) => make("button", { type: "button", onclick: () => say(example) }, example)));
+    }
+    element.classList.toggle("with-cards", state.cards.length > 1);
     if (shown.talk !== state.talk || shown.speaking !== state.speaking || shown.understood !== state.understood) lines(state);
-    if (shown.cards !== state.cards || shown.w !== w || shown.driving !== state.driving) {
-      const made = cardsOf(state.cards, { w, driving: state.driving, language: state.shown, say });
+    const guiding = Boolean(state.car?.guiding);
+    if (shown.cards !== state.cards || shown.w !== w || shown.driving !== state.driving || shown.guiding !== guiding) {
+      const made = cardsOf(state.cards, { w, guiding, driving: state.driving, language: state.shown, say });
       cards.replaceChildren(...made.slice(0, state.driving ? DRIVING_ITEMS : made.length));
       cards.hidden = made.length === 0;
     }
@@ -62,7 +70,7 @@ export function mountTalk({ store, send, words }) {
       replies.hidden = left.length === 0;
     }
     if (shown.cards !== state.cards || shown.replies !== state.replies) talk.scrollTop = talk.scrollHeight;
-    Object.assign(shown, { talk: state.talk, speaking: state.speaking, understood: state.understood, cards: state.cards, replies: state.replies, w, driving: state.driving });
+    Object.assign(shown, { talk: state.talk, speaking: state.speaking, understood: state.understood, cards: state.cards, replies: state.replies, w, guiding, driving: state.driving });
   }
 
   return { element, render };
@@ -106,5 +114,3 @@ function understoodPieces(text, understood) {
   }
   return [...out, text.slice(at)];
 }
-
-export const greeting = (w, phrase) => fill(w.hello_voice, { phrase });

@@ -33,13 +33,13 @@ export function mountUnit(element, room) {
   // ── the bar: time, outside temperature, what is wrong ──
   const time = make("p", { class: "time" });
   const outside = make("p", { class: "outside" });
-  const warnings = make("ul", { class: "warnings", role: "status" });
-  const bar = make("header", { class: "bar" }, time, outside, warnings);
+  const warnings = make("ul", { class: "warnings" });
+  const bar = make("header", { class: "bar" }, time, outside, make("div", { role: "status" }, warnings));
 
   // ── the trip ──
   const goal = make("p", { class: "goal" });
   const arrival = make("p", { class: "arrival" });
-  const rest = make("p", { class: "rest" });
+  const rest = make("p", { class: "left" });
   const trip = make("section", { class: "trip", hidden: true }, icon(icons.flag), goal, arrival, rest);
 
   const alert = mountAlert(inside);

@@ -5,10 +5,10 @@ export default {
   // ── the head unit ────────────────────────────────────────────────────────────────────────────────────────────────
   unit: {
     lang: "en", name: "Head unit", views: "Views", talk: "Conversation", replies: "Suggested replies", alerts: "Notices", trip: "Destination",
-    hello: "What can I do for you?", send: "Send", say: "Write to the agent", placeholder: "find parking near here",
+    hello: "What can I do for you?", examples: ["find parking near here", "Italian in Shibuya", "I'm a bit cold"], send: "Send", say: "Write to the agent", placeholder: "find parking near here",
     connecting: "Connecting…", lost: "Connection lost, trying again…",
     tabs: { talk: "Talk", climate: "Climate", audio: "Audio", notices: "Notices", settings: "Settings" },
-    hours: " h", minutes: " min", arrival: "arrive {time}",
+    hours: " h", minutes: " min", arrival: "ETA {time}",
     no_contract: "No contract", no_connection: "Offline", lamp: "Warning lamp", fuel_low: "Low fuel", door_open: "Door open", tyre_low: "Tyre pressure", screen_on: "Screen on",
 
     phases: {
@@ -33,7 +33,7 @@ export default {
       enough: { label: "Enough", say: "enough of that" }, other_way: { label: "Other way", say: "another route" }, go_there: { label: "Go there", say: "take me there" },
     },
 
-    pick: "number {n}", news_more: "tell me more about number {n}", demo: "demo", open: "Open", open_until: "until {time}", closed: "Closed",
+    pick: "number {n}", news_more: "tell me more about number {n}", demo: "demo", all_day: "24 h", open_until: "until {time}", closed: "Closed",
     parking_free: "free", parking_paid: "paid", parking_hourly: "{fee}/h", vacancy: { vacant: "spaces", crowded: "busy", full: "full" },
     price: { low: "inexpensive", middle: "mid-range", high: "expensive" }, chance: "☂ {n}%", issued: "issued {time}", ahead: "in {distance}", via: "via {road}", learnt: "What I remember",
     sky: { clear: "clear", partly_cloudy: "partly cloudy", cloudy: "cloudy", fog: "fog", drizzle: "drizzle", rain: "rain", heavy_rain: "heavy rain", sleet: "sleet", snow: "snow", heavy_snow: "heavy snow", thunder: "thunderstorms" },

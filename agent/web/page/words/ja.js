@@ -5,7 +5,7 @@ export default {
   // ── the head unit ────────────────────────────────────────────────────────────────────────────────────────────────
   unit: {
     lang: "ja", name: "ヘッドユニット", views: "表示の切り替え", talk: "会話", replies: "返事の候補", alerts: "お知らせ", trip: "目的地",
-    hello: "ご用件をどうぞ。", send: "送る", say: "エージェントに文字で伝える", placeholder: "近くの駐車場を探して",
+    hello: "ご用件をどうぞ。", examples: ["近くの駐車場を探して", "渋谷でイタリアン", "少し寒い"], send: "送る", say: "エージェントに文字で伝える", placeholder: "近くの駐車場を探して",
     connecting: "つないでいます…", lost: "接続が切れました。つなぎ直しています…",
     tabs: { talk: "会話", climate: "空調", audio: "オーディオ", notices: "お知らせ", settings: "設定" },
     hours: "時間", minutes: "分", arrival: "{time} 着",
@@ -33,7 +33,7 @@ export default {
       enough: { label: "もういい", say: "もういい" }, other_way: { label: "他の道", say: "他の道はある？" }, go_there: { label: "目的地に", say: "そこを目的地に" },
     },
 
-    pick: "{n}番目", news_more: "{n}番目を詳しく", demo: "デモ", open: "営業中", open_until: "{time}まで", closed: "営業時間外",
+    pick: "{n}番目", news_more: "{n}番目を詳しく", demo: "デモ", all_day: "24時間", open_until: "{time}まで", closed: "営業時間外",
     parking_free: "無料", parking_paid: "有料", parking_hourly: "{fee}/時", vacancy: { vacant: "空車", crowded: "混雑", full: "満車" },
     price: { low: "安め", middle: "普通", high: "高め" }, chance: "☂ {n}%", issued: "{time} 発表", ahead: "{distance} 先", via: "{road} 経由", learnt: "覚えていること",
     sky: { clear: "晴れ", partly_cloudy: "晴れ時々くもり", cloudy: "くもり", fog: "霧", drizzle: "霧雨", rain: "雨", heavy_rain: "大雨", sleet: "みぞれ", snow: "雪", heavy_snow: "大雪", thunder: "雷雨" },
