@@ -85,7 +85,7 @@ async def stage(home: Path, chromium: Any, request: pytest.FixtureRequest) -> As
 
 def probe(layer: str) -> str:
     """How many features of a layer are drawn on the screen."""
-    return f"() => window.carMap.getLayer('{layer}') && window.carMap.queryRenderedFeatures({{ layers: ['{layer}'] }}).length"
+    return f"() => document.getElementById('map-room').view.map.getLayer('{layer}') && document.getElementById('map-room').view.map.queryRenderedFeatures({{ layers: ['{layer}'] }}).length"
 
 
 async def test_the_town_is_drawn_with_names(stage: Stage) -> None:
@@ -94,7 +94,7 @@ async def test_the_town_is_drawn_with_names(stage: Stage) -> None:
     assert await stage.until(probe("street")) > 5
     # Names are drawn without any server of glyphs.
     names = await stage.until(
-        "() => { const found = window.carMap.queryRenderedFeatures({ layers: ['road-name'] }).map((f) => f.properties.name); return found.length && found; }"
+        "() => { const found = document.getElementById('map-room').view.map.queryRenderedFeatures({ layers: ['road-name'] }).map((f) => f.properties.name); return found.length && found; }"
     )
     assert any("条" in name or "丁目" in name for name in names)
     assert abs((await stage.car()).distance_to(CORNER)) < 1
@@ -189,12 +189,12 @@ async def test_the_car_is_dragged_and_a_point_is_chosen_by_hand(stage: Stage) ->
 async def test_the_keyboard_turns_zooms_and_opens_the_menu(stage: Stage) -> None:
     await stage.until("() => document.querySelector('.map-host').dataset.loaded")
     await stage.page.locator(".maplibregl-canvas").focus()
-    zoom = await stage.page.evaluate("window.carMap.getZoom()")
+    zoom = await stage.page.evaluate("document.getElementById('map-room').view.map.getZoom()")
     await stage.page.keyboard.press("+")
-    await stage.until("(z) => window.carMap.getZoom() > z + 0.5", zoom)
-    assert await stage.page.evaluate("window.carMap.getBearing()") != 0
+    await stage.until("(z) => document.getElementById('map-room').view.map.getZoom() > z + 0.5", zoom)
+    assert await stage.page.evaluate("document.getElementById('map-room').view.map.getBearing()") != 0
     await stage.page.keyboard.press("n")
-    await stage.until("() => window.carMap.getBearing() === 0 && window.carMap.getPitch() === 0")
+    await stage.until("() => document.getElementById('map-room').view.map.getBearing() === 0 && document.getElementById('map-room').view.map.getPitch() === 0")
     await stage.page.keyboard.press("m")
     await stage.page.locator(".map-menu button:focus").wait_for()
     await stage.page.keyboard.press("ArrowDown")
@@ -226,23 +226,23 @@ async def test_what_is_foreseen_is_dashed_with_its_likelihood(stage: Stage) -> N
     car_map.foreseen = lambda language: Foreseen("会社" if language == "ja" else "work", FAR, found[0], 0.72)
     await stage.page.locator(".map-guess").wait_for(state="attached", timeout=LOOK_MS)
     assert await stage.page.locator(".map-guess").inner_text() in ("会社\n72%", "会社72%")
-    assert await stage.page.evaluate("window.carMap.getPaintProperty('predicted', 'line-dasharray').length") == 2
+    assert await stage.page.evaluate("document.getElementById('map-room').view.map.getPaintProperty('predicted', 'line-dasharray').length") == 2
 
 
 @pytest.mark.parametrize("stage", [{"hour": 12, "locale": "en-US"}], indirect=True)
 async def test_by_day_in_english_and_back_to_night_in_japanese(stage: Stage) -> None:
     await stage.until("() => document.querySelector('.map-host').dataset.loaded")
     await stage.until("() => document.querySelector('.map-host').dataset.palette === 'day'")
-    land = "window.carMap.getPaintProperty('land', 'background-color')"
+    land = "document.getElementById('map-room').view.map.getPaintProperty('land', 'background-color')"
     bright = await stage.page.evaluate(land)
     assert await stage.page.get_attribute(".map-follow", "aria-label") == "Follow the car"
-    assert "name_en" in str(await stage.page.evaluate("window.carMap.getLayoutProperty('place-name', 'text-field')"))
+    assert "name_en" in str(await stage.page.evaluate("document.getElementById('map-room').view.map.getLayoutProperty('place-name', 'text-field')"))
     stage.system.simulation.clock.advance(9 * 3600)
     await stage.until("() => document.querySelector('.map-host').dataset.palette === 'night'")
     assert await stage.page.evaluate(land) != bright
-    await stage.page.evaluate("window.carStore.dispatch({ type: '@language', language: 'ja' })")
+    await stage.page.evaluate("document.getElementById('map-room').view.store.dispatch({ type: '@language', language: 'ja' })")
     await stage.page.locator('.map-follow[aria-label="車を追う"]').wait_for()
-    assert "name_en" not in str(await stage.page.evaluate("window.carMap.getLayoutProperty('place-name', 'text-field')"))
+    assert "name_en" not in str(await stage.page.evaluate("document.getElementById('map-room').view.map.getLayoutProperty('place-name', 'text-field')"))
 
 
 @pytest.mark.parametrize("stage", [{"query": "?flat"}], indirect=True)

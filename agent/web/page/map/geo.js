@@ -67,10 +67,12 @@ export function bounds(points) {
   return [[Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]];
 }
 
-// Where a way is farthest from another: its own, not the shared part. For the label that stands on it.
-export function ownPoint(way, other) {
-  const stride = Math.max(1, Math.floor(other.length / 60));
-  const sparse = other.filter((_, i) => i % stride === 0);
+// Where a way is farthest from all others: its own, not a shared part. For the label that stands on it.
+export function ownPoint(way, others) {
+  const sparse = others.flatMap((other) => {
+    const stride = Math.max(1, Math.floor(other.length / 60));
+    return other.filter((_, i) => i % stride === 0);
+  });
   const step = Math.max(1, Math.floor(way.length / 60));
   let best = way[way.length >> 1];
   let most = -1;

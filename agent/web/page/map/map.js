@@ -1,5 +1,5 @@
 // The map: the car, the road before it, what was found. Loads the engine after the first paint; without WebGL a plain drawing.
-import { make, write } from "../dom.js";
+import { make } from "../dom.js";
 import { addChrome } from "./chrome.js";
 
 const VENDOR = "/page/vendor/maplibre-gl/";
@@ -14,7 +14,6 @@ export async function mountMap(element, room) {
   if (store.state.line === "open") watch();
 
   let info = await about(token);
-  let view = null;
   const start = async () => {
     if (webgl()) {
       try {
@@ -29,8 +28,9 @@ export async function mountMap(element, room) {
     const { openFlat } = await import("./flat.js");
     return openFlat(host, info, { ...room, chrome });
   };
-  view = await start();
+  const view = await start();
   chrome.use(view);
+  element.view = { ...view, store };
   element.dataset.map = view.kind;
   element.dataset.ready = "true";
 
@@ -69,5 +69,3 @@ const stylesheet = (href) =>
   new Promise((resolve) => {
     document.head.append(make("link", { rel: "stylesheet", href, onload: resolve, onerror: resolve }));
   });
-
-export const textOf = (element, text) => write(element, text);

@@ -133,23 +133,23 @@ export function openView(engine, host, info, room) {
     for (const chip of chips) chip.remove();
     chips = [];
     if (!chosen) return;
-    for (const route of routes) {
-      if (route.chosen || route.line.length < 2) continue;
-      chips.push(chip(route, chosen));
-    }
+    const others = routes.filter((route) => !route.chosen && route.line.length > 1);
+    // One label above its point, the other below: ways that run close are still told apart.
+    others.forEach((route, i) => chips.push(chip(route, chosen, i % 2 ? 26 : -26)));
     if (message.destination) {
       const flag = make("div", { class: "map-goal", title: message.destination.name }, make("span", { class: "goal-name" }, message.destination.name));
       chips.push(new engine.Marker({ element: flag, anchor: "bottom" }).setLngLat(message.destination.at).addTo(map));
     }
   }
 
-  function chip(route, chosen) {
+  function chip(route, chosen, aside) {
     const w = words().map;
     const minutes = Math.round((route.duration_s - chosen.duration_s) / 60);
     const more = minutes === 0 ? w.sameTime : fill(minutes > 0 ? w.later : w.sooner, { n: Math.abs(minutes) });
     const face = make("button", { type: "button", class: "map-chip", "data-route": route.id, "aria-label": fill(w.takeRoute, { name: route.name ?? "", more }), onclick: (event) => { event.stopPropagation(); choose(route.id); } },
       route.name && make("span", {}, route.name), make("b", {}, more));
-    return new engine.Marker({ element: face }).setLngLat(ownPoint(route.line, chosen.line)).addTo(map);
+    const rest = routes.filter((other) => other !== route).map((other) => other.line);
+    return new engine.Marker({ element: face, offset: [0, aside] }).setLngLat(ownPoint(route.line, rest)).addTo(map);
   }
 
   const choose = (id) => send({ type: "choose_route", id, language: language() });
