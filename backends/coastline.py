@@ -7,6 +7,7 @@ right, to where the next piece comes in.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 from backends.vector_tiles import Point, area
@@ -34,7 +35,7 @@ def sea(coasts: Iterable[Sequence[Point]], box: Box) -> list[tuple[tuple[Point, 
             if _edge(piece[0], box) is not None and _edge(piece[-1], box) is not None:
                 entering.append((float(_edge(piece[0], box) or 0.0), piece))
     outer = list(_round_the_edge(entering, box))
-    islands = []
+    islands: list[list[Point]] = []
     for ring in rings:
         # Land on the left: an island runs counter-clockwise on the map, a lagoon's shore clockwise.
         (islands if area(ring) < 0 else outer).append(ring)
@@ -66,7 +67,7 @@ def _joined(coasts: Iterable[Sequence[Point]]) -> list[list[Point]]:
 def _inside(line: Sequence[Point], box: Box) -> Iterator[list[Point]]:
     """The pieces of a line within the box (Liang–Barsky)."""
     piece: list[Point] = []
-    for a, b in zip(line, line[1:]):  # noqa: B905
+    for a, b in itertools.pairwise(line):
         begins, ends = 0.0, 1.0
         dx, dy = b[0] - a[0], b[1] - a[1]
         for step, room in ((-dx, a[0] - box[0]), (dx, box[2] - a[0]), (-dy, a[1] - box[1]), (dy, box[3] - a[1])):

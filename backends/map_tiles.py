@@ -108,9 +108,10 @@ def build_tiles(
 
     `bounds`: south-west and north-east corner of what the map holds; the sea reaches as far.
     """
-    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, _Scratch(
-        Path(scratch) / "pieces.sqlite", _with_margin(bounds)
-    ) as pieces:
+    with (
+        tempfile.TemporaryDirectory(dir=path.parent) as scratch,
+        _Scratch(Path(scratch) / "pieces.sqlite", _with_margin(bounds)) as pieces,
+    ):
         exits: set[tuple[object, int, int]] = set()
         for done, made in enumerate(_objects(extract, bounds)):
             if _told_already(made, exits):
@@ -341,7 +342,7 @@ class _Scratch:
             " JOIN tag ON tag.id = piece.tags ORDER BY piece.tile, piece.layer, piece.rowid"
         )
         for key, group in itertools.groupby(rows, key=lambda row: int(row[0])):
-            layers: dict[str, dict[tuple[str, int], list[tuple[Point, ...]]]] = {}
+            layers: dict[str, dict[tuple[str, Shape], list[tuple[Point, ...]]]] = {}
             for _, layer, shape, text, sizes, points in group:
                 # What is alike in all but its place is one feature: half the bytes, and road names run on over seams.
                 alike = layers.setdefault(LAYERS[layer], {}).setdefault((text, shape), [])
@@ -412,7 +413,7 @@ def _write(
     progress: Callable[[float], None],
 ) -> int:
     low, high = bounds
-    layers = [{"id": layer, "fields": {}} for layer in LAYERS]
+    layers: list[dict[str, Any]] = [{"id": layer, "fields": {}} for layer in LAYERS]
     metadata = {
         "name": name, "format": "pbf", "type": "baselayer", "version": "1", "attribution": attribution,
         "minzoom": str(FIRST_ZOOM), "maxzoom": str(DETAIL),

@@ -161,7 +161,14 @@ def _build_into(
         json.dumps(roads.english, ensure_ascii=False, indent=0, sort_keys=True), encoding="utf-8"
     )
     progress("drawing the map", 0.2)
-    _draw(extract, folder, name_ja, demo, (south_west, north_east), lambda part: progress("drawing the map", 0.2 + 0.2 * part))
+    _draw(
+        extract,
+        folder,
+        name_ja,
+        demo,
+        (south_west, north_east),
+        lambda part: progress("drawing the map", 0.2 + 0.2 * part),
+    )
     progress("routing tiles", 0.4)
     (folder / "tiles").mkdir()
     if roads:

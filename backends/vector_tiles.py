@@ -9,6 +9,7 @@ https://github.com/mapbox/vector-tile-spec/tree/master/2.1
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def simplify(points: Sequence[Point], tolerance: float) -> list[Point]:
     """Douglas–Peucker: every point dropped lies within `tolerance` units of the line that is left."""
     if len(points) < 3 or tolerance <= 0:
         return list(points)
-    square = tolerance * tolerance
+    square: float = tolerance * tolerance
     keep = bytearray(len(points))
     keep[0] = keep[-1] = 1
     stack = [(0, len(points) - 1)]
@@ -77,11 +78,9 @@ def simplify(points: Sequence[Point], tolerance: float) -> list[Point]:
         worst, found = square, -1
         for index in range(first + 1, last):
             px, py = points[index][0] - ax, points[index][1] - ay
-            if length:
-                part = (px * dx + py * dy) / length
-                part = 0.0 if part < 0 else 1.0 if part > 1 else part
-                px, py = px - part * dx, py - part * dy
-            off = px * px + py * py
+            part = (px * dx + py * dy) / length if length else 0.0
+            part = 0.0 if part < 0 else 1.0 if part > 1 else part
+            off = (px - part * dx) ** 2 + (py - part * dy) ** 2
             if off > worst:
                 worst, found = off, index
         if found >= 0:
@@ -171,7 +170,7 @@ def _crossing(a: Point, b: Point, axis: int, limit: int) -> Point:
 
 def _clip_line(line: Sequence[Point], axis: int, low: int, high: int) -> Iterator[list[Point]]:
     piece: list[Point] = []
-    for a, b in zip(line, line[1:]):  # noqa: B905 – the last has no successor
+    for a, b in itertools.pairwise(line):
         va, vb = a[axis], b[axis]
         if (va < low and vb < low) or (va > high and vb > high):
             continue

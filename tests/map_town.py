@@ -53,8 +53,15 @@ def write_town(path: Path) -> None:
     town.way(fast, highway="motorway", name="港高速", name__en="Port Expressway", ref="E9;C1", maxspeed="100")
     for end, corner in ((fast[0], mesh[4][1]), (fast[-1], mesh[4][11])):
         town.way([corner, end], highway="motorway_link", maxspeed="60")
-    town.area([(35.615, 139.615), (35.615, 139.620), (35.620, 139.620), (35.620, 139.615)], leisure="park", name="中央公園", name__en="Central Park")
-    town.way([town.node(35.604, 139.59), town.node(35.604, 139.64)], waterway="river", name="長川", name__en="Long River")
+    town.area(
+        [(35.615, 139.615), (35.615, 139.620), (35.620, 139.620), (35.620, 139.615)],
+        leisure="park",
+        name="中央公園",
+        name__en="Central Park",
+    )
+    town.way(
+        [town.node(35.604, 139.59), town.node(35.604, 139.64)], waterway="river", name="長川", name__en="Long River"
+    )
     town.way([town.node(35.60, 139.601), town.node(35.64, 139.601)], railway="rail")
     town.area([(35.61, 139.60), (35.61, 139.61), (35.614, 139.61), (35.614, 139.60)], landuse="residential")
     town.area([(35.6101, 139.6031), (35.6101, 139.6034), (35.6103, 139.6034), (35.6103, 139.6031)], building="yes")
@@ -66,8 +73,12 @@ def write_town(path: Path) -> None:
         town.node(SOUTH + FAST_ROW * STEP + shift, WEST + 6 * STEP, highway="motorway_junction", name="港インター")
     header = osmium.io.Header()
     header.set("sorting", "Type_then_ID")
-    outer = [town.node(*point) for point in ((35.622, 139.622), (35.622, 139.628), (35.628, 139.628), (35.628, 139.622))]
-    inner = [town.node(*point) for point in ((35.624, 139.624), (35.624, 139.626), (35.626, 139.626), (35.626, 139.624))]
+    outer = [
+        town.node(*point) for point in ((35.622, 139.622), (35.622, 139.628), (35.628, 139.628), (35.628, 139.622))
+    ]
+    inner = [
+        town.node(*point) for point in ((35.624, 139.624), (35.624, 139.626), (35.626, 139.626), (35.626, 139.624))
+    ]
     town.way([*outer, outer[0]])
     town.way([*inner, inner[0]])
     with osmium.SimpleWriter(str(path), header=header, overwrite=True) as writer:
@@ -85,5 +96,7 @@ def build_town(home: Path) -> None:
     """Makes the town the active map of a data folder."""
     pbf = home / "town.osm.pbf"
     write_town(pbf)
-    cafe = Place(id="cafe", name="喫茶みなと", position=FAR, kind="restaurant", name_kana="キッサミナト", name_en="Cafe Minato")
+    cafe = Place(
+        id="cafe", name="喫茶みなと", position=FAR, kind="restaurant", name_kana="キッサミナト", name_en="Cafe Minato"
+    )
     build_map(pbf, home, name="town", name_ja="港町", places=[cafe])

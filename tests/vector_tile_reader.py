@@ -32,7 +32,8 @@ def read_tile(data: bytes) -> dict[str, ReadLayer]:
         name = next(value for key, value in rows if key == 1).decode()
         assert name not in layers
         layer = layers[name] = ReadLayer(
-            version=next(value for key, value in rows if key == 15), extent=next(value for key, value in rows if key == 5)
+            version=next(value for key, value in rows if key == 15),
+            extent=next(value for key, value in rows if key == 5),
         )
         keys = [value.decode() for key, value in rows if key == 3]
         values = [_value(value) for key, value in rows if key == 4]

@@ -35,9 +35,7 @@ class Front:
 
 
 @asynccontextmanager
-async def open_front(
-    tmp_path: Path, *, clock: SimulatedClock | None = None, **changes: Any
-) -> AsyncIterator[Front]:
+async def open_front(tmp_path: Path, *, clock: SimulatedClock | None = None, **changes: Any) -> AsyncIterator[Front]:
     """`changes`: settings that differ from the usual ones."""
     settings = replace(settings_module.load(environment={"CONCIERGE_HOME": str(tmp_path)}), **changes)
     async with open_simulation(settings, clock=clock) as simulation:

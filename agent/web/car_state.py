@@ -11,8 +11,8 @@ import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, cast
 
 from agent.composition import System
 from agent.web.daylight import light
@@ -340,12 +340,12 @@ def _position(message: Mapping[str, Any]) -> Position | None:
     if not _finite(latitude) or not _finite(longitude):
         return None
     try:
-        return Position(float(latitude), float(longitude))
+        return Position(float(cast(float, latitude)), float(cast(float, longitude)))
     except ValueError:
         return None
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -6,17 +6,17 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 from aiohttp import WSMsgType, web
 
 from agent.composition import System
 from agent.errors import AgentError
 from agent.events import said_unasked, to_json
+from agent.web.car_state import CarState
 from agent.web.shown import Shown
 from agent.web.signals import Signals
 from agent.web.unit_messages import UnitMessages
-from agent.web.car_state import CarState
 from agent.web.voice_stream import VoiceStream, VoiceStreams
 from backends.model import Language
 

@@ -45,8 +45,8 @@ from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
 from agent.web.connection import Connection
-from agent.web.shown import Shown
 from agent.web.map_files import MapFiles
+from agent.web.shown import Shown
 from agent.web.voice_stream import OpenVoice, VoiceStreams
 
 log = logging.getLogger(__name__)

@@ -17,8 +17,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from backends.map_tiles import DETAIL, FIRST_ZOOM, MARGIN_DEG, TileFile
+from backends.map_tiles import FIRST_ZOOM, MARGIN_DEG, TileFile
 from backends.maps import InstalledMap, current
+from backends.vector_tiles import DETAIL
 
 log = logging.getLogger(__name__)
 

@@ -154,7 +154,6 @@ def write_pbf(network: Network, path: Path, scenery: Scenery | None = None) -> N
             writer.add_way(Way(id=number, version=1, nodes=list(way.nodes), tags=way.tags))
 
 
-
 # --- anchors and streets -----------------------------------------------------------------------------------------
 
 

@@ -52,9 +52,7 @@ class _Painter:
         self._facts, self._bays, self._seed = facts, bays, seed
         box = facts.box
         self._origin = Position((box.south + box.north) / 2, (box.west + box.east) / 2)
-        self._around = Box(
-            box.south - MARGIN_DEG, box.west - MARGIN_DEG, box.north + MARGIN_DEG, box.east + MARGIN_DEG
-        )
+        self._around = Box(box.south - MARGIN_DEG, box.west - MARGIN_DEG, box.north + MARGIN_DEG, box.east + MARGIN_DEG)
         table: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("scenery.yml").read_text("utf-8"))
         self._table = table
         self._scenery = Scenery()
@@ -65,7 +63,9 @@ class _Painter:
             self._area(_smooth(self._metres(_degrees(wood["ring"])), 3), {"natural": "wood"} | _names(wood), 0.16)
         self._towns()
         self._parks()
-        self._area(self._metres(self._sea()), {"natural": "bay", "name": "東京湾・相模湾", "name:en": "Sea"}, 0.05, named=False)
+        self._area(
+            self._metres(self._sea()), {"natural": "bay", "name": "東京湾・相模湾", "name:en": "Sea"}, 0.05, named=False
+        )
         for lake in table["lakes"]:
             line = _smooth(self._metres(_degrees(lake["line"])), 6, closed=False)
             self._area(_ribbon(line, lake["width"]), {"natural": "water", "water": "lake"} | _names(lake), 0.1)
@@ -113,9 +113,7 @@ class _Painter:
             elif landmark.kind == "sight":
                 self._scenery.spots.append((landmark.position, {"tourism": "attraction"} | names))
 
-    def _blob(
-        self, middle: Point, reach: float, dice: random.Random, tags: dict[str, str], corners: int = 20
-    ) -> None:
+    def _blob(self, middle: Point, reach: float, dice: random.Random, tags: dict[str, str], corners: int = 20) -> None:
         ring = []
         for at in range(corners):
             angle, far = 2 * math.pi * at / corners, reach * dice.uniform(0.82, 1.12)

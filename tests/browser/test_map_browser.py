@@ -23,7 +23,11 @@ from tests.web_front import Front, open_front
 
 pytestmark = BROWSER
 LOOK_MS = 30_000
-FOUND = [("c1", "トラットリア青葉", "Trattoria Aoba", 3, 3), ("c2", "イル・ポルト", "Il Porto", 6, 8), ("c3", HOSTILE, HOSTILE, 9, 4)]
+FOUND = [
+    ("c1", "トラットリア青葉", "Trattoria Aoba", 3, 3),
+    ("c2", "イル・ポルト", "Il Porto", 6, 8),
+    ("c3", HOSTILE, HOSTILE, 9, 4),
+]
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +76,9 @@ async def stage(home: Path, chromium: Any, request: pytest.FixtureRequest) -> As
         front = await stack.enter_async_context(open_front(home, clock=clock))
         await stack.enter_async_context(open_car_map(front.gateway.system))
         front.gateway.system.simulation.vehicle.place(CORNER, 90)
-        context = await chromium.new_context(viewport={"width": 1280, "height": 720}, reduced_motion="reduce", **options)
+        context = await chromium.new_context(
+            viewport={"width": 1280, "height": 720}, reduced_motion="reduce", **options
+        )
         stack.push_async_callback(context.close)
         page = await context.new_page()
         made = Stage(front, page, watch(page))
@@ -113,7 +119,9 @@ async def test_the_way_is_drawn_and_driven_to_its_end(stage: Stage) -> None:
         [before.longitude, before.latitude],
     )
     # What lies behind the car is no longer drawn as the way.
-    await stage.until("() => !document.querySelector('.map-goal') && !document.querySelector('.map-turn:not([hidden])')")
+    await stage.until(
+        "() => !document.querySelector('.map-goal') && !document.querySelector('.map-turn:not([hidden])')"
+    )
     await stage.until(
         "([lon, lat]) => { const [x, y] = document.querySelector('.map-host').dataset.car.split(',').map(Number); return Math.hypot(x - lon, y - lat) < 0.0006; }",
         [FAR.longitude, FAR.latitude],
@@ -145,14 +153,16 @@ async def test_results_are_numbered_as_spoken_and_a_tap_says_the_number(stage: S
     await stage.page.click("#send")
     pins = stage.page.locator(".map-pin")
     await pins.nth(2).wait_for(timeout=LOOK_MS)
-    assert [(await pin.locator("b").inner_text(), await pin.locator("span").inner_text()) for pin in await pins.all()] == [
-        (str(number), name) for number, (_, name, *_) in enumerate(FOUND, 1)
-    ]
+    assert [
+        (await pin.locator("b").inner_text(), await pin.locator("span").inner_text()) for pin in await pins.all()
+    ] == [(str(number), name) for number, (_, name, *_) in enumerate(FOUND, 1)]
     # All of them, and the car, are in sight beside the head unit.
     unit = await stage.page.locator("#unit").bounding_box()
     for pin in await pins.all():
         box = await pin.bounding_box()
-        assert box["x"] + box["width"] / 2 > unit["x"] + unit["width"] and box["x"] + box["width"] / 2 < 1280 and box["y"] > 0
+        assert box["x"] + box["width"] / 2 > unit["x"] + unit["width"]
+        assert box["x"] + box["width"] / 2 < 1280
+        assert box["y"] > 0
     await pins.nth(1).press("Enter")
     await stage.until("() => [...document.querySelectorAll('#talk *')].some((e) => e.textContent.includes('二番目'))")
     assert stage.dialogue.heard[-1][1] == "二番目"
@@ -194,7 +204,9 @@ async def test_the_keyboard_turns_zooms_and_opens_the_menu(stage: Stage) -> None
     await stage.until("(z) => document.getElementById('map-room').view.map.getZoom() > z + 0.5", zoom)
     assert await stage.page.evaluate("document.getElementById('map-room').view.map.getBearing()") != 0
     await stage.page.keyboard.press("n")
-    await stage.until("() => document.getElementById('map-room').view.map.getBearing() === 0 && document.getElementById('map-room').view.map.getPitch() === 0")
+    await stage.until(
+        "() => document.getElementById('map-room').view.map.getBearing() === 0 && document.getElementById('map-room').view.map.getPitch() === 0"
+    )
     await stage.page.keyboard.press("m")
     await stage.page.locator(".map-menu button:focus").wait_for()
     await stage.page.keyboard.press("ArrowDown")
@@ -212,7 +224,9 @@ async def test_traffic_has_shapes_words_and_a_line(stage: Stage) -> None:
     stage.system.simulation.clock.advance(5)
     await jam.wait_for(timeout=LOOK_MS)
     assert await stage.until(probe("traffic"))
-    shapes = await stage.page.eval_on_selector_all(".map-sign svg path:first-child", "all => all.map((p) => p.getAttribute('d'))")
+    shapes = await stage.page.eval_on_selector_all(
+        ".map-sign svg path:first-child", "all => all.map((p) => p.getAttribute('d'))"
+    )
     assert len(set(shapes)) == 2
     assert await jam.get_attribute("aria-label") == "渋滞 · 港高速 · 10分の遅れ"
     await jam.press("Enter")
@@ -226,7 +240,12 @@ async def test_what_is_foreseen_is_dashed_with_its_likelihood(stage: Stage) -> N
     car_map.foreseen = lambda language: Foreseen("会社" if language == "ja" else "work", FAR, found[0], 0.72)
     await stage.page.locator(".map-guess").wait_for(state="attached", timeout=LOOK_MS)
     assert await stage.page.locator(".map-guess").inner_text() in ("会社\n72%", "会社72%")
-    assert await stage.page.evaluate("document.getElementById('map-room').view.map.getPaintProperty('predicted', 'line-dasharray').length") == 2
+    assert (
+        await stage.page.evaluate(
+            "document.getElementById('map-room').view.map.getPaintProperty('predicted', 'line-dasharray').length"
+        )
+        == 2
+    )
 
 
 @pytest.mark.parametrize("stage", [{"hour": 12, "locale": "en-US"}], indirect=True)
@@ -236,13 +255,23 @@ async def test_by_day_in_english_and_back_to_night_in_japanese(stage: Stage) -> 
     land = "document.getElementById('map-room').view.map.getPaintProperty('land', 'background-color')"
     bright = await stage.page.evaluate(land)
     assert await stage.page.get_attribute(".map-follow", "aria-label") == "Follow the car"
-    assert "name_en" in str(await stage.page.evaluate("document.getElementById('map-room').view.map.getLayoutProperty('place-name', 'text-field')"))
+    assert "name_en" in str(
+        await stage.page.evaluate(
+            "document.getElementById('map-room').view.map.getLayoutProperty('place-name', 'text-field')"
+        )
+    )
     stage.system.simulation.clock.advance(9 * 3600)
     await stage.until("() => document.querySelector('.map-host').dataset.palette === 'night'")
     assert await stage.page.evaluate(land) != bright
-    await stage.page.evaluate("document.getElementById('map-room').view.store.dispatch({ type: '@language', language: 'ja' })")
+    await stage.page.evaluate(
+        "document.getElementById('map-room').view.store.dispatch({ type: '@language', language: 'ja' })"
+    )
     await stage.page.locator('.map-follow[aria-label="車を追う"]').wait_for()
-    assert "name_en" not in str(await stage.page.evaluate("document.getElementById('map-room').view.map.getLayoutProperty('place-name', 'text-field')"))
+    assert "name_en" not in str(
+        await stage.page.evaluate(
+            "document.getElementById('map-room').view.map.getLayoutProperty('place-name', 'text-field')"
+        )
+    )
 
 
 @pytest.mark.parametrize("stage", [{"query": "?flat"}], indirect=True)
@@ -255,7 +284,12 @@ async def test_without_webgl_a_plain_drawing_and_a_sentence(stage: Stage) -> Non
     route = "() => (" + colours + ")().has('127,216,201')"
     await stage.guide()
     await stage.until(route)
-    assert await page.evaluate("async () => performance.getEntriesByName(location.origin + '/page/vendor/maplibre-gl/maplibre-gl.mjs').length") == 0
+    assert (
+        await page.evaluate(
+            "async () => performance.getEntriesByName(location.origin + '/page/vendor/maplibre-gl/maplibre-gl.mjs').length"
+        )
+        == 0
+    )
 
 
 async def test_it_is_loaded_after_the_first_paint(stage: Stage) -> None:

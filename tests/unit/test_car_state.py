@@ -77,7 +77,11 @@ async def test_who_watches_is_told_where_the_car_is(front: Front) -> None:
         await one.send(type="watch", hz=10)
         car = await one.get("car")
         assert (car["latitude"], car["longitude"], car["heading"]) == (CORNER.latitude, CORNER.longitude, 90)
-        assert (car["guiding"], car["speed_kmh"], car["light"]) == (False, 0, light(datetime.fromisoformat(car["time"]), CORNER))
+        assert (car["guiding"], car["speed_kmh"], car["light"]) == (
+            False,
+            0,
+            light(datetime.fromisoformat(car["time"]), CORNER),
+        )
         assert (await one.get("route"))["routes"] == []
         assert (await one.get("traffic")) == {"type": "traffic", "known": True, "events": []}
         assert (await one.get("prediction"))["p"] == 0
@@ -109,7 +113,8 @@ async def test_the_route_comes_with_its_line_and_other_ways(front: Front) -> Non
         await guide(front)
         message = await one.get("route", lambda m: len(m["routes"]) > 1)
         chosen, *others = message["routes"]
-        assert chosen["chosen"] and not any(other["chosen"] for other in others)
+        assert chosen["chosen"]
+        assert not any(other["chosen"] for other in others)
         assert chosen["name"] == "港高速"
         assert message["destination"] == {"name": "喫茶みなと", "at": [FAR.longitude, FAR.latitude]}
         assert chosen["line"][0] == pytest.approx([CORNER.longitude, CORNER.latitude], abs=2e-3)
@@ -137,21 +142,29 @@ async def test_the_car_drives_along_the_line_and_arrives(front: Front) -> None:
         assert far > 1000
         car = await one.get("car", lambda m: not m["guiding"])
         assert Position(car["latitude"], car["longitude"]).distance_to(FAR) < 60
-        assert (await one.get("route", lambda m: m["routes"] == []))
+        assert await one.get("route", lambda m: m["routes"] == [])
 
 
 async def test_traffic_on_the_route_and_near_it(front: Front) -> None:
     system = front.gateway.system
     await guide(front)
     route = system.simulation.navigation.now()["route"].geometry  # type: ignore[attr-defined]
-    system.simulation.world.place_on_route("jam", route, "港高速", "Port Expressway", from_m=300, length_m=800, delay_s=600)
+    system.simulation.world.place_on_route(
+        "jam", route, "港高速", "Port Expressway", from_m=300, length_m=800, delay_s=600
+    )
     system.simulation.world.place_event("accident", [Position(35.625, 139.625)], "東西10条")
     async with page(front) as one:
         await one.send(type="watch", hz=10)
         events = {event["kind"]: event for event in (await one.get("traffic"))["events"]}
-        assert events["jam"]["on_route"] and not events["accident"]["on_route"]
-        assert (events["jam"]["road"], events["jam"]["road_en"], events["jam"]["delay_s"]) == ("港高速", "Port Expressway", 600)
-        assert len(events["jam"]["line"]) > 1 and len(events["accident"]["line"]) == 1
+        assert events["jam"]["on_route"]
+        assert not events["accident"]["on_route"]
+        assert (events["jam"]["road"], events["jam"]["road_en"], events["jam"]["delay_s"]) == (
+            "港高速",
+            "Port Expressway",
+            600,
+        )
+        assert len(events["jam"]["line"]) > 1
+        assert len(events["accident"]["line"]) == 1
 
 
 async def test_without_the_network_traffic_is_not_known(front: Front) -> None:
@@ -197,7 +210,9 @@ async def test_the_car_is_put_on_the_nearest_road_and_still_guided(front: Front)
     simulation = front.gateway.system.simulation
     await guide(front)
     async with page(front) as one:
-        await one.send(type="place_car", latitude=CORNER.latitude + 5 * STEP + 0.0004, longitude=CORNER.longitude + 0.4 * STEP)
+        await one.send(
+            type="place_car", latitude=CORNER.latitude + 5 * STEP + 0.0004, longitude=CORNER.longitude + 0.4 * STEP
+        )
         await one.get("car")
         here = simulation.vehicle.position
         assert here.latitude == pytest.approx(CORNER.latitude + 5 * STEP, abs=1e-5)
@@ -205,7 +220,11 @@ async def test_the_car_is_put_on_the_nearest_road_and_still_guided(front: Front)
         assert simulation.navigation.now()["route"].geometry[0].distance_to(here) < 30  # type: ignore[attr-defined]
         before = here
         await one.send(type="place_car", latitude=36.5, longitude=140.5, language="en")
-        assert (await one.get("refused")) == {"type": "refused", "reason": "There is no road there to put the car on.", "of": "map"}
+        assert (await one.get("refused")) == {
+            "type": "refused",
+            "reason": "There is no road there to put the car on.",
+            "of": "map",
+        }
         assert simulation.vehicle.position == before
 
 
@@ -216,13 +235,13 @@ async def test_a_point_is_gone_to_by_the_name_of_what_is_there(front: Front) -> 
         await one.send(type="go_to", latitude=FAR.latitude, longitude=FAR.longitude, language="en")
         assert (await one.get("route", lambda m: m["routes"]))["destination"]["name"] == "Cafe Minato"
         await one.send(type="go_to", latitude=35.625, longitude=139.605, name="<b>家\u0007")
-        assert (await one.get("route", lambda m: m.get("destination", {}).get("name") == "b家"))
+        assert await one.get("route", lambda m: m.get("destination", {}).get("name") == "b家")
         await one.send(type="go_to", latitude=35.6, longitude=139.625)
-        assert (await one.get("route", lambda m: m.get("destination", {}).get("name") == "地図の地点"))
+        assert await one.get("route", lambda m: m.get("destination", {}).get("name") == "地図の地点")
         await one.send(type="go_to", latitude=10, longitude=10)
         assert (await one.get("refused"))["reason"] == "そこへの道が見つかりません。"
         await one.send(type="end_guidance")
-        assert (await one.get("route", lambda m: not m["routes"]))
+        assert await one.get("route", lambda m: not m["routes"])
         assert not simulation.navigation.now()["guiding"]
 
 

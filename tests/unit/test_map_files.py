@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from backends.map_tiles import DETAIL
 from backends.maps import current
-from backends.vector_tiles import EXTENT, world
+from backends.vector_tiles import DETAIL, EXTENT, world
 from tests.map_town import CORNER, build_town
 from tests.vector_tile_reader import read_tile
 from tests.web_front import Front, open_front
@@ -53,8 +52,11 @@ async def test_what_map_is_installed(front: Front) -> None:
     assert (info["installed"], info["name"], info["name_ja"], info["tiles"]) == (True, "town", "港町", True)
     assert info["attribution"] == "© OpenStreetMap contributors"
     west, south, east, north = info["bounds"]
-    assert west < CORNER.longitude < east and south < CORNER.latitude < north
-    assert "worker-src" in headers["Content-Security-Policy"] or "script-src 'self'" in headers["Content-Security-Policy"]
+    assert west < CORNER.longitude < east
+    assert south < CORNER.latitude < north
+    assert (
+        "worker-src" in headers["Content-Security-Policy"] or "script-src 'self'" in headers["Content-Security-Policy"]
+    )
     assert "unsafe" not in headers["Content-Security-Policy"]
 
 
@@ -64,12 +66,14 @@ async def test_a_tile_is_sent_packed_once_and_then_known(front: Front) -> None:
     assert headers["Content-Type"] == "application/vnd.mapbox-vector-tile"
     assert read_tile(gzip.decompress(body))["road"].named(name="東西2条")
     status, plain, bare = await get(front, tile_path(), **{"Accept-Encoding": "identity"})
-    assert status == 200 and "Content-Encoding" not in bare
+    assert status == 200
+    assert "Content-Encoding" not in bare
     assert plain == gzip.decompress(body)
     status, nothing, _ = await get(front, tile_path(), **{"If-None-Match": headers["ETag"]})
     assert (status, nothing) == (304, b"")
     status, body, _ = await get(front, tile_path(), **{"If-None-Match": '"another"'})
-    assert status == 200 and body
+    assert status == 200
+    assert body
 
 
 async def test_where_nothing_is_drawn_is_no_error(front: Front) -> None:
@@ -95,7 +99,10 @@ async def test_hostile_addresses_find_nothing(front: Front, path: str) -> None:
 async def test_the_road_lines_are_there_for_who_cannot_draw_tiles(front: Front) -> None:
     status, body, headers = await get(front, "/map/roads", **{"Accept-Encoding": "gzip"})
     assert status == 200
-    assert {f["properties"]["class"] for f in json.loads(gzip.decompress(body))["features"]} == {"motorway", "residential"}
+    assert {f["properties"]["class"] for f in json.loads(gzip.decompress(body))["features"]} == {
+        "motorway",
+        "residential",
+    }
     assert (await get(front, "/map/roads", **{"If-None-Match": headers["ETag"]}))[0] == 304
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import sqlite3
 from pathlib import Path
 
@@ -58,7 +59,9 @@ def test_a_tile_reads_back_as_it_was_written() -> None:
     ring = ((0, 0), (4000, 0), (4000, 4000), (0, 4000))
     hole = ((1000, 1000), (1000, 2000), (2000, 2000), (2000, 1000))
     written = {
-        "road": [Feature(LINE, (((-96, 5), (300, 7), (4192, -90)), ((1, 1), (2, 2))), (("name", "国道1号"), ("bridge", 1)))],
+        "road": [
+            Feature(LINE, (((-96, 5), (300, 7), (4192, -90)), ((1, 1), (2, 2))), (("name", "国道1号"), ("bridge", 1)))
+        ],
         "green": [Feature(POLYGON, (ring, hole), (("kind", "park"),))],
         "spot": [Feature(POINT, (((7, 8),), ((9, 10),)), ()), Feature(POINT, (((1, 2),),), (("name", "国道1号"),))],
         "empty": [],
@@ -103,7 +106,7 @@ def test_what_is_left_out_of_a_line_lies_near_it(line: list[Point], tolerance: i
     kept = simplify(line, tolerance)
     assert (kept[0], kept[-1]) == (line[0], line[-1])
     for x, y in line:
-        assert min(_off(x, y, a, b) for a, b in zip(kept, kept[1:], strict=False)) <= tolerance + 1e-6
+        assert min(_off(x, y, a, b) for a, b in itertools.pairwise(kept)) <= tolerance + 1e-6
 
 
 def _off(x: float, y: float, a: Point, b: Point) -> float:
@@ -173,7 +176,8 @@ def test_areas_keep_their_holes_and_are_named_in_their_middle(tiles: TileFile) -
 
 def test_land_is_north_of_the_coast(tiles: TileFile) -> None:
     south = at(tiles, 35.585, 139.615)["water"].named(kind="sea")
-    assert south and area(south[0].parts[0]) > 0.9 * EXTENT**2
+    assert south
+    assert area(south[0].parts[0]) > 0.9 * EXTENT**2
     assert not at(tiles, 35.625, 139.605).get("water", ReadLayer()).named(kind="sea")
 
 
@@ -192,7 +196,11 @@ def test_names_are_printable_and_an_exit_is_named_once(tiles: TileFile) -> None:
     (city,) = at(tiles, 35.615, 139.612)["place"].named(kind="city")
     assert (city.tags["name"], city.tags["name_en"]) == ("港市", "Minato City")
     assert isinstance(city.tags["rank"], int)
-    exits = [f for layers in (at(tiles, SOUTH + FAST_ROW * STEP, WEST + 6 * STEP),) for f in layers["spot"].named(kind="junction")]
+    exits = [
+        f
+        for layers in (at(tiles, SOUTH + FAST_ROW * STEP, WEST + 6 * STEP),)
+        for f in layers["spot"].named(kind="junction")
+    ]
     assert len(exits) == 1
 
 

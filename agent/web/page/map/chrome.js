@@ -63,15 +63,16 @@ export function addChrome(element, { store, send, words, language }) {
     menu.replaceChildren();
     view?.focus();
   };
+  // Before the engine sees them: its own keys would let go of the car.
   element.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
-    if (!view || event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, select, textarea")) return;
+    if (!view || event.altKey || event.ctrlKey || event.metaKey || menu.contains(event.target)) return;
     const act = { f: () => view.follow(), n: () => view.turnUp(), o: () => view.overview(), m: () => view.menuAtMiddle(), "+": () => view.zoom(1), "-": () => view.zoom(-1) }[event.key];
-    if (act) {
-      event.preventDefault();
-      act();
-    }
-  });
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }, true);
   menu.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (!step) return;

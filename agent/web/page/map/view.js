@@ -336,7 +336,7 @@ export function openView(engine, host, info, room) {
       up = up === "heading" ? "north" : "heading";
       localStorage.setItem("map-up", up);
       chrome.aim(up);
-      if (mode === "free" || mode === "overview") map.easeTo({ bearing: up === "heading" && heading !== null ? heading : 0, duration: calm.matches ? 0 : 300 });
+      if (mode === "free" || mode === "overview") map.easeTo({ bearing: up === "heading" && heading !== null ? heading : 0, pitch: up === "heading" ? TILT : 0, duration: calm.matches ? 0 : 300 });
       else wake();
     },
     menuAtMiddle() {
