@@ -15,7 +15,7 @@ AT_M = 60
 
 
 @asynccontextmanager
-async def open_car_map(system: System) -> AsyncIterator[CarMap]:
+async def open_car_map(system: System, *, deadline_s: float = 3.0) -> AsyncIterator[CarMap]:
     """Roads and places of the installed map, traffic of the centre; attached to the system while open."""
     from backends.http import open_session
     from backends.maps import current
@@ -26,7 +26,7 @@ async def open_car_map(system: System) -> AsyncIterator[CarMap]:
     settings, simulation = system.settings, system.simulation
     installed = current(settings.home)
     folder = installed.folder if installed is not None else settings.maps / "none"
-    places, roads = SqlitePlaces(folder / "places.sqlite"), ValhallaRoutes(folder / "tiles")
+    places, roads = SqlitePlaces(folder / "places.sqlite"), ValhallaRoutes(folder / "tiles", deadline_s=deadline_s)
     session = open_session()
 
     async def name_of(position: Position, language: Language) -> str:
@@ -36,7 +36,7 @@ async def open_car_map(system: System) -> AsyncIterator[CarMap]:
         place = found.hits[0].place
         return (place.name_en if language == "en" else None) or place.name
 
-    traffic = CentreTraffic(simulation.centre.base_url, session, clock=simulation.clock, fresh_s=2)
+    traffic = CentreTraffic(simulation.centre.base_url, session, deadline_s / 2, clock=simulation.clock, fresh_s=2)
     system.car_map = CarMap(roads, traffic, name_of=name_of)
     try:
         yield system.car_map

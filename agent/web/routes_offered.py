@@ -6,7 +6,6 @@ last one. A way is offered as long as the car still is on it; choosing it begins
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from typing import Final
 
 from agent.car_map import CarMap
 from agent.composition import Simulation
-from backends.errors import BackendError
+from backends.errors import BackendError, BackendTimeout, BackendUnavailable
 from backends.model import Maneuver, Position, Route, RouteRequest
 from backends.routes import RouteLine
 
@@ -90,10 +89,16 @@ class RoutesOffered:
         for asked in (request, replace(request, alternatives=0, avoid_highways=True)):
             if kept:
                 break
-            with contextlib.suppress(BackendError):
-                for other in await car_map.roads.route(asked):
-                    if all(shared(other.geometry, known.geometry) < SAME_SHARE for known in (route, *kept)):
-                        kept.append(other)
+            try:
+                found = await car_map.roads.route(asked)
+            except (BackendTimeout, BackendUnavailable):
+                self._asked_at = None  # asked again at the next look
+                return
+            except BackendError:
+                continue
+            for other in found:
+                if all(shared(other.geometry, known.geometry) < SAME_SHARE for known in (route, *kept)):
+                    kept.append(other)
         if self._set is not route:
             return  # another route was set meanwhile
         self._others = tuple(

@@ -74,7 +74,7 @@ async def stage(home: Path, chromium: Any, request: pytest.FixtureRequest) -> As
     async with AsyncExitStack() as stack:
         clock = SimulatedClock(lambda: datetime(2026, 11, 26, hour, 5, tzinfo=JAPAN))
         front = await stack.enter_async_context(open_front(home, clock=clock))
-        await stack.enter_async_context(open_car_map(front.gateway.system))
+        await stack.enter_async_context(open_car_map(front.gateway.system, deadline_s=60))
         front.gateway.system.simulation.vehicle.place(CORNER, 90)
         context = await chromium.new_context(
             viewport={"width": 1280, "height": 720}, reduced_motion="reduce", **options

@@ -51,7 +51,7 @@ class Page:
 
 @pytest_asyncio.fixture
 async def front(home: Path) -> AsyncIterator[Front]:
-    async with open_front(home) as front, open_car_map(front.gateway.system):
+    async with open_front(home) as front, open_car_map(front.gateway.system, deadline_s=60):
         front.gateway.system.simulation.vehicle.place(CORNER, 90)
         yield front
 
