@@ -3,7 +3,7 @@ import { Microphone } from "./microphone.js";
 import { Player } from "./player.js";
 
 const KEPT = "voice";
-const EARLY_FRAMES = 400; // 8 s: what is said while the engines are still being loaded
+const EARLY_FRAMES = 240; // 4.8 s: what is said while the engines are still being loaded
 const FRAMES_A_MESSAGE = 25;
 const CATCH_UP_MS = 60;
 
