@@ -349,10 +349,12 @@ class SimulatedVehicle:
         self._report_tyres()
 
     def drive(self, factor: float = 1.0) -> None:
-        """Runs the model in its event loop, `factor` times as fast as real time (0: stop)."""
+        """Runs the model in its event loop, `factor` times as fast as real time (0: it stands)."""
         if not 0 <= factor <= 600:
             raise ValueError(f"not a speed-up: {factor}")
         self.factor = factor
+        if factor == 0:
+            self._put_speed(0.0)
         if factor > 0 and (self._driver is None or self._driver.done()):
             self._driver = asyncio.get_running_loop().create_task(self._run(), name="simulated vehicle")
 
