@@ -41,11 +41,13 @@ if TYPE_CHECKING:
     from actions.phrases import Phrases
     from actions.skill import World
     from agent.agentplus import AgentPlus
+    from agent.car_map import CarMap
     from agent.dialogue_worker import Engine
     from agent.line_sound import LineSounds
     from agent.event_log import EventLog
     from agent.prediction.store import History
     from agent.voice_words import VoiceWords
+    from agent.web.routes_offered import RoutesOffered
     from backends.ports import Preferences
     from simulator.centre import CentreServer
     from simulator.navigation import SimulatedNavigation
@@ -406,6 +408,10 @@ class System:
     """while Agent+ follows the car"""
     event_log: EventLog | None = None
     """where events are written, when they are"""
+    car_map: CarMap | None = None
+    """what the page's map asks, while it is open (agent/composition_map.py)"""
+    routes_offered: RoutesOffered | None = None
+    """the ways to the destination as the pages offer them"""
 
 
 def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:
@@ -616,6 +622,10 @@ def _demo_stamp(settings: Settings) -> Path:
 
 _MAP_BUILDERS = (
     "maps.py",
+    "map_tiles.py",
+    "map_layers.yml",
+    "vector_tiles.py",
+    "coastline.py",
     "places.py",
     "place_names.py",
     "osm_places.py",

@@ -309,6 +309,11 @@ class Conversation:
             return False
         return state.waiting > 0 or (state.speaking_until is not None and now < state.speaking_until)
 
+    @property
+    def driver(self) -> str:
+        """Who is at the wheel."""
+        return self._driver
+
     def drive(self, driver: str, language: Language | None) -> None:
         """Somebody else is at the wheel: turns are theirs from now on; `language` None: as the settings say."""
         self._driver = driver

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
 from aiohttp import WSMsgType, web
 
@@ -14,6 +14,10 @@ from agent.composition import System
 from agent.errors import AgentError
 from agent.events import said_unasked, to_json
 from agent.web.agentplus_messages import AgentPlusMessages
+from agent.web.car_state import CarState
+from agent.web.shown import Shown
+from agent.web.signals import Signals
+from agent.web.unit_messages import UnitMessages
 from agent.web.voice_stream import VoiceStream, VoiceStreams
 from backends.model import Language
 
@@ -26,8 +30,12 @@ Handler: TypeAlias = Callable[[Mapping[str, Any]], Work]
 class Connection:
     """One open page."""
 
-    def __init__(self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams) -> None:
-        self._system, self._ws, self._session = system, ws, session
+    def __init__(
+        self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams, shown: Shown
+    ) -> None:
+        self._system, self._ws, self._session, self._shown = system, ws, session, shown
+        self._signals = Signals(system, session, self._send, shown)
+        self._car = CarState(system, session, self._send)
         self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
         self._turns: set[asyncio.Task[None]] = set()
@@ -36,7 +44,6 @@ class Connection:
             "say": self._say,
             "language": self._speak,
             "drive": self._drive,
-            "car": lambda _: self._car(),
             "voice": self._voice_switch,
             "press": lambda message: self._voice.press(str(message.get("source"))),
             "release": lambda _: self._voice.release(),
@@ -45,6 +52,9 @@ class Connection:
             "reset": lambda _: self._reset(),
             **AgentPlusMessages(system, session, self._send).handlers,
         }
+        self._handlers |= self._car.handlers
+        self._handlers |= self._signals.handlers
+        self._handlers |= UnitMessages(system, session, self._send).handlers
 
     async def run(self) -> None:
         conversation = self._system.conversation
@@ -70,6 +80,8 @@ class Connection:
             finally:
                 # Turns under way go on: what was said is worked on and remembered, whoever listens.
                 self._voice.close_soon()
+                self._signals.close()
+                self._car.close()
                 forwarder.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await forwarder
@@ -115,7 +127,7 @@ class Connection:
         if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor <= 600:
             return False
         self._system.simulation.vehicle.drive(float(factor))
-        return self._car()
+        return self._car.tell_car()
 
     def _voice_switch(self, message: Mapping[str, Any]) -> Work:
         on = message.get("on")
@@ -141,6 +153,7 @@ class Connection:
     async def _reset(self) -> None:
         try:
             await self._system.conversation.reset(self._session)
+            self._shown.forget(self._session)
             await self._send({"type": "reset"})
         except AgentError as error:
             await self._refuse(error.code)
@@ -163,27 +176,6 @@ class Connection:
         task = asyncio.create_task(handoffs.answer_push(self._session, push[1], push[0]))
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
-
-    async def _car(self) -> None:
-        simulation = self._system.simulation
-        status = simulation.navigation.now()
-        position = simulation.vehicle.position
-        car: dict[str, Any] = {
-            "type": "car",
-            "time": simulation.clock().isoformat(timespec="seconds"),
-            "latitude": position.latitude,
-            "longitude": position.longitude,
-            "speed_kmh": round(simulation.vehicle.speed_kmh, 1),
-            "factor": simulation.vehicle.factor,
-            "guiding": bool(status["guiding"]),
-        }
-        if status["guiding"]:
-            car |= {
-                "destination": str(status["name"]),
-                "remaining_m": round(cast(float, status["remaining_m"])),
-                "eta": cast(Any, status["eta"]).isoformat(timespec="minutes"),
-            }
-        await self._send(car)
 
     async def _switch_voice(self, on: bool, language: Any) -> None:
         async with self._switching:

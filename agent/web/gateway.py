@@ -35,6 +35,7 @@ from agent.composition import (
     tell_clock,
     worker_config,
 )
+from agent.composition_map import foresee, open_car_map
 from agent.dialogue import RemoteDialogue
 from agent.errors import PortInUse
 from agent.event_log import EventLog
@@ -42,6 +43,8 @@ from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
 from agent.web.connection import Connection
+from agent.web.map_files import MapFiles
+from agent.web.shown import Shown
 from agent.web.voice_stream import OpenVoice, VoiceStreams
 
 log = logging.getLogger(__name__)
@@ -69,6 +72,7 @@ class Gateway:
         """sessions with an open page, and how many pages"""
         self._sockets: set[web.WebSocketResponse] = set()
         self._voices = VoiceStreams(system, open_voice)
+        self._shown = Shown(system.stream)
         self._files = frozenset(p.relative_to(PAGE).as_posix() for p in PAGE.rglob("*") if p.is_file())
         self.port = system.settings.port
         self.desk_page = ""
@@ -83,6 +87,7 @@ class Gateway:
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/", self._page)
         app.router.add_get("/page/{name:.+}", self._file)
+        app.router.add_routes(MapFiles(self.system.settings.home).routes())
         return app
 
     async def close(self) -> None:
@@ -153,7 +158,7 @@ class Gateway:
         if handoffs is not None and self._sessions[session] == 1:
             handoffs.away(session, False)
         try:
-            await Connection(self.system, ws, session, self._voices).run()
+            await Connection(self.system, ws, session, self._voices, self._shown).run()
         finally:
             self._sockets.discard(ws)
             self._sessions[session] -= 1
@@ -196,6 +201,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         system.stream.add_sink(system.event_log.write)
         desk, desk_page = await stack.enter_async_context(open_own_desk(settings, lambda text: log.warning("%s", text)))
         await stack.enter_async_context(open_handoffs(system, desk, state=settings.state / "handoffs.sqlite"))
+        await stack.enter_async_context(open_car_map(system))
         gateway = Gateway(system, workers)
         gateway.desk_page = desk_page
         runner = web.AppRunner(gateway.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -207,6 +213,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         tasks = [announce(system, gateway.sessions), _save(system, state)]
         if settings.agentplus:
             plus = await stack.enter_async_context(open_agentplus(system, gateway.sessions))
+            foresee(system, plus)
             tasks.append(plus.run())
         for task in tasks:
             stack.callback(asyncio.create_task(task).cancel)

@@ -3,57 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
-from aiohttp.test_utils import TestClient, TestServer
 
-from agent import settings as settings_module
-from agent.composition import join, load_phrases, open_simulation
-from agent.web.gateway import PAGE, Gateway
-from tests.fakes import FakeDialogue, reply
-
-
-class Front:
-    """A gateway on a real port over a scripted dialogue model."""
-
-    def __init__(self, client: TestClient[Any, Any], gateway: Gateway, dialogue: FakeDialogue) -> None:
-        self.client, self.gateway, self.dialogue = client, gateway, dialogue
-        self.origin = f"http://127.0.0.1:{client.port}"
-
-    async def talk(self, *messages: dict[str, Any], until: str = "spoke", path: str = "/ws") -> list[dict[str, Any]]:
-        got: list[dict[str, Any]] = []
-        async with self.client.ws_connect(path, origin=self.origin) as ws:
-            for message in messages:
-                await ws.send_json(message)
-            while not got or got[-1]["type"] != until:
-                got.append(await ws.receive_json(timeout=3))
-        return got
+from agent.web.gateway import PAGE
+from tests.web_front import Front, open_front
 
 
 @pytest.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
     async with open_front(tmp_path) as made:
         yield made
-
-
-def open_front(tmp_path: Path, **changes: Any) -> Any:
-    import contextlib
-
-    @contextlib.asynccontextmanager
-    async def make() -> AsyncIterator[Front]:
-        settings = replace(settings_module.load(environment={"CONCIERGE_HOME": str(tmp_path)}), **changes)
-        async with open_simulation(settings) as simulation:
-            dialogue = FakeDialogue({"hello": reply("Hi.", quick_replies=("yes",))})
-            gateway = Gateway(join(settings, simulation, dialogue, load_phrases()))
-            async with TestClient(TestServer(gateway.app(), host="127.0.0.1")) as client:
-                yield Front(client, gateway, dialogue)
-
-    return make()
 
 
 async def test_a_turn_over_the_socket(front: Front) -> None:
@@ -129,13 +93,29 @@ async def test_the_page_is_strict(front: Front) -> None:
     assert "<script>" not in body
     assert "style=" not in body
     assert " onclick" not in body
-    for name in ("app.js", "app.css", "view.js", "connection.js", "words.js"):
-        assert (await front.client.get(f"/page/{name}")).status == 200
-    for name in ("nothing.js", "..%2fgateway.py", "%2e%2e/gateway.py"):
-        assert (await front.client.get(f"/page/{name}")).status == 404
-    for path in PAGE.glob("*.js"):
-        assert "innerHTML" not in path.read_text(encoding="utf-8")
-        assert "insertAdjacentHTML" not in path.read_text(encoding="utf-8")
+    for name in re.findall(r'(?:src|href)="/page/([^"]+)"', body):
+        assert (await front.client.get(f"/page/{name}")).status == 200, name
+    for name in ("nothing.js", "unit", "unit/", "..%2fgateway.py", "%2e%2e/gateway.py", "unit/../../gateway.py"):
+        assert (await front.client.get(f"/page/{name}")).status == 404, name
+
+
+def own_scripts() -> list[Path]:
+    """The page's scripts, what others wrote left out."""
+    return [path for path in sorted(PAGE.rglob("*.js")) if "vendor" not in path.relative_to(PAGE).parts]
+
+
+def test_text_never_becomes_markup_or_code() -> None:
+    assert len(own_scripts()) > 5
+    for path in own_scripts():
+        text = path.read_text(encoding="utf-8")
+        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "createContextualFragment",
+                    "setHTML", "srcdoc", "eval(", "new Function", "javascript:", ".setHTMLUnsafe"):  # fmt: skip
+            assert way not in text, f"{path.relative_to(PAGE)}: {way}"
+        assert not re.search(r"""(?:import|from)\s*\(?\s*["'](?:https?:)?//""", text), f"{path}: fetched from elsewhere"
+
+
+def test_the_pages_own_scripts_are_small() -> None:
+    assert sum(path.stat().st_size for path in own_scripts()) <= 150_000
 
 
 async def test_arrival_is_announced_to_open_pages_alone(front: Front) -> None:
