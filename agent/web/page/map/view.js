@@ -137,7 +137,7 @@ export function openView(engine, host, info, room) {
     // One label above its point, the other below: ways that run close are still told apart.
     others.forEach((route, i) => chips.push(chip(route, chosen, i % 2 ? 26 : -26)));
     if (message.destination) {
-      const flag = make("div", { class: "map-goal", title: message.destination.name }, make("span", { class: "goal-name" }, message.destination.name));
+      const flag = make("div", { class: "map-goal", role: "img", "aria-label": message.destination.name }, make("span", { class: "goal-name" }, message.destination.name));
       chips.push(new engine.Marker({ element: flag, anchor: "bottom" }).setLngLat(message.destination.at).addTo(map));
     }
   }
@@ -179,7 +179,7 @@ export function openView(engine, host, info, room) {
     const line = message?.p > 0 ? message.line : [];
     map.getSource("predicted")?.setData(collection(line.length > 1 ? [feature(line)] : []));
     if (line.length < 2) return;
-    const face = make("div", { class: "map-guess" }, make("span", {}, message.name), make("b", {}, `${Math.round(message.p * 100)}%`));
+    const face = make("div", { class: "map-guess", role: "img", "aria-label": `${message.name} ${Math.round(message.p * 100)}%` }, make("span", {}, message.name), make("b", {}, `${Math.round(message.p * 100)}%`));
     guess = new engine.Marker({ element: face, anchor: "bottom" }).setLngLat(message.at).addTo(map);
   }
 
@@ -292,6 +292,7 @@ export function openView(engine, host, info, room) {
   store.on("prediction", drawPrediction);
   store.subscribe((state) => {
     set(carFace, { "aria-label": words().map.car });
+    set(map.getCanvas(), { "aria-label": words().page.map });
     if (state.light !== light || state.shown !== labels) {
       light = state.light;
       labels = state.shown;
