@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -11,21 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 import pytest_asyncio
 
 from agent.desk.server import DeskServer, open_desk
+from tests.browser_tools import BROWSER, HOSTILE, watch
 from tests.desk_system import PATIENCE, Front, add_people, open_front
 from tests.fakes_desk import PASSWORD, SECRET
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
-HOSTILE = (
-    '<img src=x onerror="window.ran=1"><script>window.ran=1</script>寿司 \' " & ${window.ran=1} javascript:window.ran=1'
-)
+pytestmark = BROWSER
 
 
 class Stage:
@@ -33,16 +25,13 @@ class Stage:
 
     def __init__(self, front: Front, desk: DeskServer, driver: Any, operator: Any, browser: Any) -> None:
         self.front, self.desk, self.driver, self.operator, self.browser = front, desk, driver, operator, browser
-        self.problems: list[str] = []
+        self._problems = [watch(page) for page in (driver, operator)]
         for page in (driver, operator):
-            page.on("pageerror", lambda error: self.problems.append(str(error)))
-            page.on(
-                "console",
-                lambda message: (
-                    self.problems.append(message.text) if "Content Security Policy" in message.text else None
-                ),
-            )
             page.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept("満席のため")))
+
+    @property
+    def problems(self) -> list[str]:
+        return [problem for page in self._problems for problem in page]
 
     async def say(self, text: str) -> None:
         await self.driver.fill("#text", text)
@@ -71,18 +60,7 @@ class Stage:
         await self.operator.click("#send")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def chromium() -> AsyncIterator[Any]:
-    """One browser for all tests; each has pages of its own."""
-    from playwright.async_api import async_playwright
-
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage(tmp_path: Path, chromium: Any) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as stack:
         desk = await stack.enter_async_context(open_desk("sqlite://", patience=PATIENCE, car=SECRET))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -129,13 +130,29 @@ async def test_the_page_is_strict(front: Front) -> None:
     assert "<script>" not in body
     assert "style=" not in body
     assert " onclick" not in body
-    for name in ("app.js", "app.css", "view.js", "connection.js", "words.js"):
-        assert (await front.client.get(f"/page/{name}")).status == 200
-    for name in ("nothing.js", "..%2fgateway.py", "%2e%2e/gateway.py"):
-        assert (await front.client.get(f"/page/{name}")).status == 404
-    for path in PAGE.glob("*.js"):
-        assert "innerHTML" not in path.read_text(encoding="utf-8")
-        assert "insertAdjacentHTML" not in path.read_text(encoding="utf-8")
+    for name in re.findall(r'(?:src|href)="/page/([^"]+)"', body):
+        assert (await front.client.get(f"/page/{name}")).status == 200, name
+    for name in ("nothing.js", "unit", "unit/", "..%2fgateway.py", "%2e%2e/gateway.py", "unit/../../gateway.py"):
+        assert (await front.client.get(f"/page/{name}")).status == 404, name
+
+
+def own_scripts() -> list[Path]:
+    """The page's scripts, what others wrote left out."""
+    return [path for path in sorted(PAGE.rglob("*.js")) if "vendor" not in path.relative_to(PAGE).parts]
+
+
+def test_text_never_becomes_markup_or_code() -> None:
+    assert len(own_scripts()) > 5
+    for path in own_scripts():
+        text = path.read_text(encoding="utf-8")
+        for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "DOMParser", "createContextualFragment",
+                    "setHTML", "srcdoc", "eval(", "new Function", "javascript:", ".setHTMLUnsafe"):  # fmt: skip
+            assert way not in text, f"{path.relative_to(PAGE)}: {way}"
+        assert not re.search(r"""(?:import|from)\s*\(?\s*["'](?:https?:)?//""", text), f"{path}: fetched from elsewhere"
+
+
+def test_the_pages_own_scripts_are_small() -> None:
+    assert sum(path.stat().st_size for path in own_scripts()) <= 150_000
 
 
 async def test_arrival_is_announced_to_open_pages_alone(front: Front) -> None:

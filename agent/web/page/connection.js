@@ -1,8 +1,13 @@
 // One WebSocket to the gateway (docs/protocol.md), opened again with growing pauses when it is lost.
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10000;
+const MOST_SOUND_WAITING = 64000;
+
 export class Connection {
   #socket = null;
-  #pause = 500;
+  #pause = FIRST_PAUSE_MS;
 
+  // listeners: message(object), sound(ArrayBuffer), state("connecting" | "open" | "lost")
   constructor(token, listeners) {
     this.token = token;
     this.listeners = listeners;
@@ -19,12 +24,17 @@ export class Connection {
     if (this.token) url.searchParams.set("token", this.token);
     this.listeners.state("connecting");
     const socket = new WebSocket(url);
+    socket.binaryType = "arraybuffer";
     this.#socket = socket;
     socket.onopen = () => {
-      this.#pause = 500;
+      this.#pause = FIRST_PAUSE_MS;
       this.listeners.state("open");
     };
     socket.onmessage = ({ data }) => {
+      if (typeof data !== "string") {
+        this.listeners.sound(data);
+        return;
+      }
       const message = JSON.parse(data);
       if (message.type === "welcome") sessionStorage.setItem("session", message.session);
       this.listeners.message(message);
@@ -32,13 +42,21 @@ export class Connection {
     socket.onclose = () => {
       this.listeners.state("lost");
       setTimeout(() => this.open(), this.#pause);
-      this.#pause = Math.min(this.#pause * 2, 10000);
+      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
     };
   }
 
+  // False: the line is down and nothing was sent.
   send(message) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(message));
+    return true;
+  }
+
+  // What the microphone hears; on a line that does not keep up it is left out rather than late.
+  sendSound(buffer) {
+    if (this.#socket?.readyState !== WebSocket.OPEN || this.#socket.bufferedAmount > MOST_SOUND_WAITING) return false;
+    this.#socket.send(buffer);
     return true;
   }
 }
