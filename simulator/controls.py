@@ -24,6 +24,7 @@ CONNECTED: Final = "Vehicle.Connectivity.IsConnectivityAvailable"
 EQUIPMENT: Final = "Vehicle.Private.Navigation.Equipment"
 OUTSIDE: Final = "Vehicle.Exterior.AirTemperature"
 OIL: Final = "Vehicle.Powertrain.CombustionEngine.EngineOil.Level"
+FUEL_LEVEL: Final = "Vehicle.Powertrain.FuelSystem.RelativeLevel"
 SEATS: Final = ("Row1.PassengerSide", "Row2.DriverSide", "Row2.PassengerSide")
 """where a passenger can sit; the driver's seat is the driver's"""
 LAMPS: Final[Mapping[str, str]] = {
@@ -135,6 +136,7 @@ class Controls:
         for wheel in WHEELS:
             vehicle.mend(wheel)
         vehicle.sense(OUTSIDE, vehicle.catalogue[OUTSIDE].initial)
+        vehicle.fill(_number(vehicle.catalogue[FUEL_LEVEL].initial))
         self._clock.ahead_s = 0.0
 
     def as_controls(self) -> list[dict[str, Any]]:
@@ -143,7 +145,8 @@ class Controls:
         out: list[dict[str, Any]] = [{"do": "weather", **row} for row in state["weather"]]
         for event in self._world.events():
             line = [[p.latitude, p.longitude] for p in event.geometry]
-            wanted = {"delay_s": event.delay_s, "road": event.road}
+            left = round((event.until - self._world.now()).total_seconds() / 60) if event.until else 1_440
+            wanted = {"delay_s": event.delay_s, "road": event.road, "minutes": min(1_440, max(1, left))}
             out.append({"do": "road", "kind": event.kind, "line": line, **{k: v for k, v in wanted.items() if v}})
         out += [{"do": "vacancy", **row} for row in state["vacancies"]]
         for row in out:
@@ -221,7 +224,7 @@ class Controls:
             "doors": {door: vehicle.read(path).value is True for door, path in DOORS.items()},
             "seats": {seat: vehicle.read(_seat_path(seat)).value == "OCCUPIED" for seat in SEATS},
             "tyres": {wheel: round(vehicle.leak(wheel)) for wheel in WHEELS},
-            "fuel_percent": round(_number(vehicle.read("Vehicle.Powertrain.FuelSystem.RelativeLevel").value)),
+            "fuel_percent": round(_number(vehicle.read(FUEL_LEVEL).value)),
             "guiding": guided is not None,
             "route_ahead_m": round(vehicle.track.length - vehicle.along, -2) if vehicle.track and guided else 0,
         }  # fmt: skip

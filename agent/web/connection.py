@@ -103,6 +103,8 @@ class Connection:
             return True
         if allowance.refused == 1:
             await self._refuse("too many messages")
+        # What came at once is read without a pause; others, and the answers, have their turn as well.
+        await asyncio.sleep(0)
         if allowance.refused > REFUSED_BEFORE_CLOSING:
             await self._ws.close(code=1008, message=b"too many messages")
         return False

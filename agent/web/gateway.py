@@ -67,6 +67,7 @@ class Gateway:
         self._sessions: Counter[str] = Counter()
         """sessions with an open page, and how many pages"""
         self._sockets: set[web.WebSocketResponse] = set()
+        self._connections: set[Connection] = set()
         self._voices = VoiceStreams(system, open_voice)
         self._worlds = WorldRoom(system)
         self._files = frozenset(p.relative_to(PAGE).as_posix() for p in PAGE.rglob("*") if p.is_file())
@@ -143,9 +144,12 @@ class Gateway:
         handoffs = self.system.conversation.handoffs
         if handoffs is not None and self._sessions[session] == 1:
             handoffs.away(session, False)
+        connection = Connection(self.system, ws, session, self._voices, self._worlds)
+        self._connections.add(connection)
         try:
-            await Connection(self.system, ws, session, self._voices, self._worlds).run()
+            await connection.run()
         finally:
+            self._connections.discard(connection)
             self._sockets.discard(ws)
             self._sessions[session] -= 1
             if not self._sessions[session]:

@@ -54,6 +54,8 @@ class Outbox:
             if oldest.text:
                 self._empty(oldest)
                 self.missed(1)
+        if len(self._waiting) > 2 * self._max_messages:
+            self._waiting = deque(entry for entry in self._waiting if entry.text)
         self._wake.set()
 
     def missed(self, count: int) -> None:

@@ -54,13 +54,13 @@ class WorldRoom:
         if recorder is None:
             return None
         text = await recorder.finish()
-        self.tell_recording(session)
+        self.tell_recording(session, finished=True)
         return recorder, text
 
-    def tell_recording(self, session: str) -> None:
+    def tell_recording(self, session: str, *, finished: bool = False) -> None:
         for page in self._pages:
             if page.session == session:
-                page.recording_changed()
+                page.recording_changed(finished)
 
     def saw(self, message: Mapping[str, Any]) -> None:
         """A page moved the car or touched something: recordings have it as a control."""
@@ -99,8 +99,8 @@ class WorldMessages:
             if task is not None:
                 task.cancel()
 
-    def recording_changed(self) -> None:
-        task = asyncio.create_task(self._tell_recording())
+    def recording_changed(self, finished: bool) -> None:
+        task = asyncio.create_task(self._tell_recording(finished))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -172,11 +172,11 @@ class WorldMessages:
         recorder, text = done
         await self._send({"type": "recording_file", "name": recorder.name, "turns": recorder.turns, "text": text})
 
-    async def _tell_recording(self) -> None:
+    async def _tell_recording(self, finished: bool = False) -> None:
         recorder = self._room.recorder(self.session)
         on = recorder is not None
         counts = {"turns": recorder.turns, "controls": recorder.controls, "name": recorder.name} if recorder else {}
-        await self._send({"type": "recording", "on": on, **counts})
+        await self._send({"type": "recording", "on": on, "finished": finished, **counts})
 
     async def _tell(self, message: Mapping[str, Any]) -> None:
         await self._send(message)
