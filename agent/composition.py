@@ -56,6 +56,8 @@ T = TypeVar("T")
 NLU_DATA = PROJECT / "nlu_data"
 START = Position(35.6586, 139.7454)
 """where a new car stands: below Tokyo Tower"""
+CENTRE_FRESH_S = 30.0
+"""what the centre said is asked anew after so long: its world changes at a tester's word"""
 Clock = Callable[[], datetime]
 
 
@@ -137,9 +139,9 @@ async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]
     session = open_session()
     coverage = Coverage(vehicle)
     parking = CentreParking(addresses.centre_url, session, clock=clock)
-    centre_weather = OpenMeteoWeather(addresses.centre_url, session, clock=clock)
+    centre_weather = OpenMeteoWeather(addresses.centre_url, session, clock=clock, fresh_s=CENTRE_FRESH_S)
     online_weather = OpenMeteoWeather("https://api.open-meteo.com", session, addresses.online_deadline_s, clock=clock)
-    centre_news = RssNews(centre_feeds(addresses.centre_url), session, clock=clock)
+    centre_news = RssNews(centre_feeds(addresses.centre_url), session, clock=clock, fresh_s=CENTRE_FRESH_S)
     online_news = RssNews(_feeds(), session, addresses.online_deadline_s, clock=clock)
     memory = SqlMemory(addresses.memory_url)
     history = History(addresses.history_url) if addresses.history_url else None
