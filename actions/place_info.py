@@ -92,7 +92,7 @@ class AskPlaceAction(SearchSkill):
             "gives_info",
             {"focus": Focus.of(place, name).to_json(), "pending": keep or {"kind": "set_destination"}, **slots},
             (Done("ask_place", {"id": place.id, "attributes": asked}),),
-            (card(hit),),
+            (card(hit, self.world.clock()),),
         )
 
     async def _of_all(self, turn: Turn, attribute: str) -> Outcome:

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from actions import wording
@@ -38,6 +39,7 @@ from actions.narrowing import (
 from actions.skill import Context, Done, Entity, Outcome, Skill, Turn, join
 from backends.errors import BackendError, NotFound
 from backends.model import Place, PlaceHit, PlacePage, PlaceQuery
+from backends.places import is_holiday
 from backends.times import UnresolvableTime, spoken
 from backends.times import resolve as resolve_time
 
@@ -261,7 +263,7 @@ class SearchSkill(Skill):
                 **slots,
             ),
             done,
-            (card(hit),),
+            (card(hit, self.world.clock()),),
             self._quick(turn, "yes", "other"),
         )
 
@@ -300,7 +302,7 @@ class SearchSkill(Skill):
             "asks_condition" if asks else "offers_list",
             self.kept(turn, state, focus=None, pending=pending, **slots),
             done,
-            tuple(card(hit) for hit in page.hits),
+            tuple(card(hit, self.world.clock()) for hit in page.hits),
             tuple(str(n) for n in range(1, len(page.hits) + 1)) + self._quick(turn, "other"),
         )
 
@@ -327,7 +329,7 @@ class SearchSkill(Skill):
             "asks_choice",
             self.kept(turn, state, focus=None, pending={"kind": "list", "then": then}),
             done,
-            tuple(card(hit) for hit in page.hits),
+            tuple(card(hit, self.world.clock()) for hit in page.hits),
             tuple(str(n) for n in range(1, len(page.hits) + 1)),
         )
 
@@ -583,14 +585,24 @@ def _folded(text: str) -> str:
     return "".join(text.lower().split())
 
 
-def card(hit: PlaceHit) -> dict[str, Any]:
-    """A candidate for a page."""
+def card(hit: PlaceHit, now: datetime) -> dict[str, Any]:
+    """A candidate for a page; `hours` are today's, in minutes after midnight (past it counted on), `closes_in` the minutes left from `now`, None while closed."""
     place = hit.place
+    hours, lot = place.hours, place.parking
+    holiday, yesterday = is_holiday(now), is_holiday(now - timedelta(days=1))
+    rest = hours.closes_at(now, holiday=holiday, yesterday_holiday=yesterday) if hours else None
     return {
         "type": "place", "id": place.id, "name": place.name, "name_en": place.name_en,
         "lat": place.position.latitude, "lon": place.position.longitude, "kind": place.kind,
         "genres": list(place.genres), "rating": place.rating, "price": place.price,
-        "parking": place.parking.fee if place.parking else None, "address": place.address, "phone": place.phone,
+        "parking": lot.fee if lot else None, "address": place.address, "phone": place.phone,
+        "hours": [list(span) for span in hours.week[7 if holiday else now.weekday()]] if hours else None,
+        "open": rest is not None if hours else None,
+        "closes": None if rest is None else now.hour * 60 + now.minute + rest,
+        "parking_lot": {
+            "own": lot.own, "distance_m": lot.distance_m, "fee_yen_per_hour": lot.fee_yen_per_hour, "spaces": lot.spaces,
+            "vacancy": lot.vacancy, "vacancy_at": lot.vacancy_at.isoformat() if lot.vacancy_at else None,
+        } if lot else None,
         "distance_m": hit.distance_m, "demo": place.demo or place.demo_attributes,
     }  # fmt: skip
 

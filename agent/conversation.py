@@ -258,6 +258,11 @@ class Conversation:
         # A clock that was put back does not make an answer last for hours.
         return timedelta() < left < LONGEST_ANSWER
 
+    @property
+    def driver(self) -> str:
+        """Who is at the wheel."""
+        return self._driver
+
     def drive(self, driver: str, language: Language | None) -> None:
         """Somebody else is at the wheel: turns are theirs from now on; `language` None: as the settings say."""
         self._driver = driver

@@ -147,7 +147,7 @@ def test_what_was_recorded_can_be_played_and_fails_when_it_is_altered(driver: Dr
     driver.say("渋谷でイタリアン")
     driver.do("network", lost=True)
     driver.say("駐車場は無料がいい")
-    driver.say("函館の天気は？")
+    driver.say("稚内の天気は？")
     driver.do("network", lost=False)
     driver.do("weather", scenario="rain")
     driver.say("警告灯ついてる？")

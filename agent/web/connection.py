@@ -15,6 +15,9 @@ from agent.errors import AgentError
 from agent.events import said_unasked, to_json
 from agent.web.guard import Allowance
 from agent.web.outbox import Outbox
+from agent.web.shown import Shown
+from agent.web.signals import Signals
+from agent.web.unit_messages import UnitMessages
 from agent.web.voice_stream import VoiceStream, VoiceStreams
 from agent.web.world_messages import WorldMessages, WorldRoom
 from backends.model import Language
@@ -35,12 +38,14 @@ class Connection:
     """One open page."""
 
     def __init__(
-        self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams, worlds: WorldRoom
-    ) -> None:
-        self._system, self._ws, self._session = system, ws, session
+        self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams, shown: Shown,
+        worlds: WorldRoom,
+    ) -> None:  # fmt: skip
+        self._system, self._ws, self._session, self._shown = system, ws, session, shown
         self._outbox = Outbox()
         self._allowance = Allowance(MESSAGES_A_SECOND, MESSAGES_AT_ONCE)
         self._sound_allowance = Allowance(SOUNDS_A_SECOND, SOUNDS_AT_ONCE)
+        self._signals = Signals(system, session, self._send, shown)
         self._worlds, self._world = worlds, WorldMessages(worlds, session, self._send)
         self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
@@ -57,8 +62,10 @@ class Connection:
             "line": self._line,
             "push": self._push,
             "reset": lambda _: self._reset(),
-            **self._world.handlers,
         }
+        self._handlers |= self._world.handlers
+        self._handlers |= self._signals.handlers
+        self._handlers |= UnitMessages(system, session, self._send).handlers
 
     async def run(self) -> None:
         conversation = self._system.conversation
@@ -90,6 +97,7 @@ class Connection:
             finally:
                 # Turns under way go on: what was said is worked on and remembered, whoever listens.
                 self._voice.close_soon()
+                self._signals.close()
                 self._world.close()
                 for task in (forwarder, sender):
                     task.cancel()
@@ -178,6 +186,7 @@ class Connection:
     async def _reset(self) -> None:
         try:
             await self._system.conversation.reset(self._session)
+            self._shown.forget(self._session)
             await self._send({"type": "reset"})
         except AgentError as error:
             await self._refuse(error.code)

@@ -43,6 +43,7 @@ from agent.settings import Settings
 from agent.supervisor import Worker
 from agent.web import guard
 from agent.web.connection import Connection
+from agent.web.shown import Shown
 from agent.web.voice_stream import OpenVoice, VoiceStreams
 from agent.web.world_messages import WorldRoom
 
@@ -69,6 +70,7 @@ class Gateway:
         self._sockets: set[web.WebSocketResponse] = set()
         self._connections: set[Connection] = set()
         self._voices = VoiceStreams(system, open_voice)
+        self._shown = Shown(system.stream)
         self._worlds = WorldRoom(system)
         self._files = frozenset(p.relative_to(PAGE).as_posix() for p in PAGE.rglob("*") if p.is_file())
         self.port = system.settings.port
@@ -144,7 +146,7 @@ class Gateway:
         handoffs = self.system.conversation.handoffs
         if handoffs is not None and self._sessions[session] == 1:
             handoffs.away(session, False)
-        connection = Connection(self.system, ws, session, self._voices, self._worlds)
+        connection = Connection(self.system, ws, session, self._voices, self._shown, self._worlds)
         self._connections.add(connection)
         try:
             await connection.run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from agent.errors import StartError
@@ -86,7 +87,8 @@ class VoiceStreams:
         from agent.composition_hearing import Ears
         from agent.composition_voice import open_voice, wake_word
 
-        settings = self.system.settings
+        # Wake word and recordings are the driver's own.
+        settings = replace(self.system.settings, driver=self.system.conversation.driver)
         if self._ears is None:
             self._ears = Ears(settings)
         wake = await asyncio.to_thread(wake_word, settings, self._ears, language)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from actions.place_info import AskPlaceAction
 from actions.route import SetDestinationAction
-from actions.search import ChooseAction, NarrowAction, NextPageAction, SearchAction, UndoAction
+from actions.search import ChooseAction, NarrowAction, NextPageAction, SearchAction, UndoAction, card
 from actions.skill import Done
 from agent.taste import KeptTaste
-from backends.model import Place, Position
+from backends.model import OpeningHours, Parking, Place, PlaceHit, Position
+from tests.fakes import MONDAY_MORNING
 from tests.fakes_world import NAHA, SHIBUYA, FewPlaces, ParkedCar, Talk, near
 
 ITALIAN: dict[str, Any] = {"near__station": "渋谷駅", "genre": "italian"}
@@ -34,6 +36,8 @@ async def test_a_list_is_read_three_at_a_time_with_what_tells_the_places_apart()
     assert reply.context == "offers_list"
     assert reply.done == (Done("search", {"total": 3, "kind": "restaurant"}),)
     assert [c["id"] for c in reply.cards] == ["r1", "r2", "r3"]
+    for shown in reply.cards:
+        assert {"rating", "distance_m", "hours", "open", "closes", "parking", "parking_lot"} <= shown.keys()
     assert reply.quick_replies == ("1", "2", "3", "ほかの候補")
     assert talk.slots["pending"] == {"kind": "list"}
     assert talk.conditions == {"genre": ["italian"], "kind": "restaurant", "station": "渋谷駅"}
@@ -428,3 +432,22 @@ async def test_taste_puts_what_is_liked_first_and_says_why() -> None:
     # Asked for in an order of the driver's own, taste stays out of it.
     reply = await talk.say(NarrowAction, "評価の高い順に", "narrow", sort="rating")
     assert reply.cards[0]["id"] == "r3"
+
+
+def test_a_card_tells_hours_and_parking_as_of_now() -> None:
+    open_all_night = OpeningHours(week=(((1080, 1500),),) * 7 + ((),))
+    lot = Parking(
+        "paid", own=False, distance_m=120, spaces=20, fee_yen_per_hour=400, vacancy="full", vacancy_at=MONDAY_MORNING
+    )
+    place = Place("x", "店", Position(35.0, 139.0), "restaurant", hours=open_all_night, parking=lot)
+    late = card(PlaceHit(place, 350.0), MONDAY_MORNING.replace(hour=23, minute=30))
+    assert (late["open"], late["closes"], late["hours"]) == (True, 1500, [[1080, 1500]])
+    # After midnight it is still yesterday's evening, on a public holiday too.
+    after = card(PlaceHit(place, 350.0), datetime(2026, 5, 3, 0, 30, tzinfo=MONDAY_MORNING.tzinfo))
+    assert (after["open"], after["closes"], after["hours"]) == (True, 60, [])
+    morning = card(PlaceHit(place, 350.0), MONDAY_MORNING)
+    assert (morning["open"], morning["closes"]) == (False, None)
+    assert morning["parking_lot"]["fee_yen_per_hour"] == 400
+    assert morning["parking_lot"]["vacancy_at"].startswith("2026-05-11T10:00")
+    bare = card(PlaceHit(Place("y", "店", Position(35.0, 139.0), "restaurant"), None), MONDAY_MORNING)
+    assert (bare["open"], bare["hours"], bare["parking_lot"]) == (None, None, None)

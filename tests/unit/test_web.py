@@ -5,56 +5,19 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
-from aiohttp.test_utils import TestClient, TestServer
 
-from agent import settings as settings_module
-from agent.composition import join, load_phrases, open_simulation
-from agent.web.gateway import PAGE, Gateway
-from tests.fakes import FakeDialogue, reply
-
-
-class Front:
-    """A gateway on a real port over a scripted dialogue model."""
-
-    def __init__(self, client: TestClient[Any, Any], gateway: Gateway, dialogue: FakeDialogue) -> None:
-        self.client, self.gateway, self.dialogue = client, gateway, dialogue
-        self.origin = f"http://127.0.0.1:{client.port}"
-
-    async def talk(self, *messages: dict[str, Any], until: str = "spoke", path: str = "/ws") -> list[dict[str, Any]]:
-        got: list[dict[str, Any]] = []
-        async with self.client.ws_connect(path, origin=self.origin) as ws:
-            for message in messages:
-                await ws.send_json(message)
-            while not got or got[-1]["type"] != until:
-                got.append(await ws.receive_json(timeout=3))
-        return got
+from agent.web.gateway import PAGE
+from tests.web_front import Front, open_front
 
 
 @pytest.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
     async with open_front(tmp_path) as made:
         yield made
-
-
-def open_front(tmp_path: Path, **changes: Any) -> Any:
-    import contextlib
-
-    @contextlib.asynccontextmanager
-    async def make() -> AsyncIterator[Front]:
-        settings = replace(settings_module.load(environment={"CONCIERGE_HOME": str(tmp_path)}), **changes)
-        async with open_simulation(settings) as simulation:
-            dialogue = FakeDialogue({"hello": reply("Hi.", quick_replies=("yes",))})
-            gateway = Gateway(join(settings, simulation, dialogue, load_phrases()))
-            async with TestClient(TestServer(gateway.app(), host="127.0.0.1")) as client:
-                yield Front(client, gateway, dialogue)
-
-    return make()
 
 
 async def test_a_turn_over_the_socket(front: Front) -> None:

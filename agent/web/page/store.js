@@ -90,6 +90,7 @@ const reducers = {
   voice_on: (state) => ({ voice: { ...state.voice, on: true, state: "idle", problem: "" } }),
   voice_off: (state) => ({ voice: { ...state.voice, on: false, state: "idle" }, hearing: "", speaking: null }),
 
+  "@unit": (_, { wakes, wake_word }) => ({ wakes, wake_word }),
   signals: (state, { values, specs, centre }) => ({ signals: values, specs, centre }),
   signal: (state, { values, centre }) => ({ signals: { ...state.signals, ...values }, centre }),
   touched: (state, m) => ({
