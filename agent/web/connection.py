@@ -29,7 +29,7 @@ SOUNDS_A_SECOND, SOUNDS_AT_ONCE = 120, 600
 """of binary messages; a microphone sends 50 a second, and more at once after a pause"""
 REFUSED_BEFORE_CLOSING = 300
 """so many too many in a row, and the line is closed (1008)"""
-Work: TypeAlias = Coroutine[Any, Any, None] | bool | None
+Work: TypeAlias = Coroutine[Any, Any, Any] | bool | None
 """what a message leads to: something to wait for, nothing more, or False: it is not as the protocol says"""
 Handler: TypeAlias = Callable[[Mapping[str, Any]], Work]
 
@@ -46,7 +46,7 @@ class Connection:
         self._allowance = Allowance(MESSAGES_A_SECOND, MESSAGES_AT_ONCE)
         self._sound_allowance = Allowance(SOUNDS_A_SECOND, SOUNDS_AT_ONCE)
         self._signals = Signals(system, session, self._send, shown)
-        self._worlds, self._world = worlds, WorldMessages(worlds, session, self._send)
+        self._worlds, self._world = worlds, WorldMessages(worlds, session, self._send, self._reset)
         self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
         self._turns: set[asyncio.Task[None]] = set()
@@ -183,13 +183,16 @@ class Connection:
         self._touch((number, accept))
         return None
 
-    async def _reset(self) -> None:
+    async def _reset(self) -> bool:
+        """Whether the conversation is forgotten."""
         try:
             await self._system.conversation.reset(self._session)
-            self._shown.forget(self._session)
-            await self._send({"type": "reset"})
         except AgentError as error:
             await self._refuse(error.code)
+            return False
+        self._shown.forget(self._session)
+        await self._send({"type": "reset"})
+        return True
 
     # ── what they lead to ───────────────────────────────────────────────────────────────────────────────────────────
 

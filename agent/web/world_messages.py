@@ -11,14 +11,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from agent.composition import System
-from agent.errors import AgentError
 from agent.web.recording import Recorder
 
 MAX_RECORDINGS: Final = 4
 LOOK_AGAIN_S: Final = 1.0
 """how often the state is looked at without being told of a change: what the driver does changes it as well"""
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
-Work = Coroutine[Any, Any, None] | bool | None
+Work = Coroutine[Any, Any, Any] | bool | None
 
 
 class WorldRoom:
@@ -83,8 +82,9 @@ class WorldRoom:
 class WorldMessages:
     """One page's messages about the world. `send` puts a message on its line."""
 
-    def __init__(self, room: WorldRoom, session: str, send: Send) -> None:
-        self._room, self.session, self._send = room, session, send
+    def __init__(self, room: WorldRoom, session: str, send: Send, reset: Callable[[], Awaitable[bool]]) -> None:
+        """`reset` forgets the conversation, and says so; False: it could not."""
+        self._room, self.session, self._send, self._reset = room, session, send, reset
         self._controls = room.system.simulation.controls
         self._changed = asyncio.Event()
         self._pushing: asyncio.Task[None] | None = None
@@ -155,12 +155,8 @@ class WorldMessages:
 
     async def _start(self, name: str) -> None:
         await self._follow()
-        try:
-            await self._room.system.conversation.reset(self.session)
-        except AgentError as error:
-            await self._tell({"type": "world_refused", "do": "record", "code": "unavailable", "detail": error.code})
+        if not await self._reset():
             return
-        await self._send({"type": "reset"})
         if not self._room.record(self.session, name):
             await self._tell({"type": "world_refused", "do": "record", "code": "too_many", "detail": "recordings"})
 

@@ -5,14 +5,14 @@ import { mountLastTurn } from "./waterfall.js";
 const HISTORY = 50;
 
 export function mountChat(element, { store, send, words }) {
-  const log = make("ol", { id: "panel-talk", class: "chat", role: "log", tabindex: 0 });
+  const log = make("ol", { id: "panel-talk", class: "p-chat", role: "log", tabindex: 0 });
   const text = make("input", { id: "panel-text", autocomplete: "off", maxlength: 2000 });
-  const button = make("button", { id: "panel-send", type: "submit", class: "main" });
-  const forget = make("button", { id: "panel-reset", type: "button", class: "small", onclick: () => send({ type: "reset" }) });
+  const button = make("button", { id: "panel-send", type: "submit", class: "p-main" });
+  const forget = make("button", { id: "panel-reset", type: "button", class: "p-small", onclick: () => send({ type: "reset" }) });
   const said = [];
   let back = 0;
   const form = make("form", {
-    class: "bar-row",
+    class: "p-bar",
     onsubmit: (event) => {
       event.preventDefault();
       if (!text.value.trim() || !send({ type: "say", text: text.value })) return;
@@ -30,8 +30,8 @@ export function mountChat(element, { store, send, words }) {
     back = Math.min(said.length, Math.max(0, back + by));
     text.value = said[back] ?? "";
   });
-  const turn = make("section", { class: "last-turn" });
-  element.append(log, form, make("div", { class: "bar-row end" }, forget), turn);
+  const turn = make("section", { class: "p-last" });
+  element.append(log, form, make("div", { class: "p-bar p-end" }, forget), turn);
   const showTurn = mountLastTurn(turn, { store, words });
 
   let shown = null;
@@ -50,7 +50,7 @@ export function mountChat(element, { store, send, words }) {
     if (shown === state.talk) return;
     shown = state.talk;
     const end = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
-    log.replaceChildren(...shown.map((line) => make("li", { class: line.kind, lang: line.language || null }, line.text)));
+    log.replaceChildren(...shown.map((line) => make("li", { class: `from-${line.kind}`, lang: line.language || null }, line.text)));
     if (end) log.scrollTop = log.scrollHeight;
   });
   return () => {

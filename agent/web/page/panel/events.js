@@ -60,13 +60,13 @@ export class EventStore {
 
 export function mountEvents(element, { store, words }) {
   const events = new EventStore();
-  const chips = make("div", { class: "chips", role: "group" });
-  const clear = make("button", { type: "button", class: "small", onclick: () => { events.clear(); chosen = -1; show(); inspect(); } });
-  const count = make("p", { class: "soft count", role: "status" });
-  const rows = make("div", { class: "rows" });
-  const list = make("div", { id: "events", class: "events", role: "listbox", tabindex: 0, onscroll: () => later() }, rows);
-  const detail = make("div", { id: "event-detail", class: "detail", hidden: true });
-  element.append(make("div", { class: "bar-row" }, chips, clear), count, list, detail);
+  const chips = make("div", { class: "p-chips", role: "group" });
+  const clear = make("button", { type: "button", class: "p-small", onclick: () => { events.clear(); chosen = -1; show(); inspect(); } });
+  const count = make("p", { class: "p-soft p-count", role: "status" });
+  const rows = make("div", { class: "p-rows" });
+  const list = make("div", { id: "events", class: "p-events", role: "listbox", tabindex: 0, onscroll: () => later() }, rows);
+  const detail = make("div", { id: "event-detail", class: "p-detail", hidden: true });
+  element.append(make("div", { class: "p-bar" }, chips, clear), count, list, detail);
 
   let waiting = false;
   let follow = true;
@@ -115,8 +115,8 @@ export function mountEvents(element, { store, words }) {
     const { at, message } = events.get(number);
     return make(
       "div",
-      { class: `event ${classOf(message)}`, id: `event-${number}`, role: "option", onclick: () => choose(number) },
-      make("time", {}, clock(at)), make("b", {}, message.type), make("span", { class: "what" }, summary(message)),
+      { class: `p-event ${classOf(message)}`, id: `event-${number}`, role: "option", onclick: () => choose(number) },
+      make("time", {}, clock(at)), make("b", {}, message.type), make("span", { class: "p-what" }, summary(message)),
       message.type === "spoke" ? strip(stagesOf(message), message.total_ms) : null,
     );
   }
@@ -162,7 +162,7 @@ export function mountEvents(element, { store, words }) {
   const chip = (type) =>
     make(
       "button",
-      { type: "button", class: "chip", "data-type": type, onclick: () => { events.toggle(type, !events.shows(type)); show(); } },
+      { type: "button", class: "p-chip", "data-type": type, onclick: () => { events.toggle(type, !events.shows(type)); show(); } },
       `${type} `, make("small"),
     );
 
@@ -198,8 +198,8 @@ export function mountEvents(element, { store, words }) {
 const clock = (at) => new Date(at).toTimeString().slice(0, 8);
 
 const classOf = (message) =>
-  message.type === "error" || message.type === "refused" || message.type === "world_refused" || message.ok === false ? "bad"
-    : message.type === "spoke" || message.type === "notice" ? "said" : "";
+  message.type === "error" || message.type === "refused" || message.type === "world_refused" || message.ok === false ? "p-bad"
+    : message.type === "spoke" || message.type === "notice" ? "p-said" : "";
 
 const brief = (value) => {
   const text = typeof value === "string" ? value : JSON.stringify(value) ?? "";

@@ -11,21 +11,21 @@ const KEPT_TAB = "panel-tab";
 
 export function mountPanel(element, room) {
   const { store, words } = room;
-  const line = make("p", { id: "panel-line", class: "line", role: "status" });
-  const retry = make("button", { id: "retry", type: "button", class: "small main", hidden: true, onclick: () => store.dispatch({ type: "@retry" }) });
-  const record = make("section", { class: "recorder" });
-  const bar = make("div", { class: "tabs", role: "tablist" });
+  const line = make("p", { id: "panel-line", class: "p-line", role: "status" });
+  const retry = make("button", { id: "retry", type: "button", class: "p-small p-main", hidden: true, onclick: () => store.dispatch({ type: "@retry" }) });
+  const record = make("section", { class: "p-recorder" });
+  const bar = make("div", { class: "p-tabs", role: "tablist" });
   const tabs = {};
   const sheets = {};
   for (const id of TABS) {
     tabs[id] = make("button", {
       type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `sheet-${id}`, onclick: () => choose(id), onkeydown: (event) => step(event, id),
     });
-    sheets[id] = make("section", { role: "tabpanel", id: `sheet-${id}`, class: `sheet ${id}`, "aria-labelledby": `tab-${id}`, hidden: true });
+    sheets[id] = make("section", { role: "tabpanel", id: `sheet-${id}`, class: "p-sheet", "aria-labelledby": `tab-${id}`, hidden: true });
     bar.append(tabs[id]);
   }
-  const keys = make("p", { class: "soft keys" });
-  element.append(make("header", { class: "bar-row" }, line, retry), record, bar, ...TABS.map((id) => sheets[id]), keys);
+  const keys = make("p", { class: "p-soft p-keys" });
+  element.append(make("header", { class: "p-bar" }, line, retry), record, bar, ...TABS.map((id) => sheets[id]), keys);
 
   const shown = { chat: mountChat(sheets.chat, room), world: mountWorld(sheets.world, room), events: mountEvents(sheets.events, room) };
   const pressRecord = mountRecord(record, room);

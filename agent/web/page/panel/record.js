@@ -3,12 +3,12 @@ import { make, set, write } from "../dom.js";
 import { fill } from "../words.js";
 
 export function mountRecord(element, { store, send, words }) {
-  const toggle = make("button", { id: "record", type: "button", class: "small record", onclick: () => press() });
+  const toggle = make("button", { id: "record", type: "button", class: "p-small p-record", onclick: () => press() });
   const name = make("input", { id: "record-name", maxlength: 80, autocomplete: "off" });
-  const count = make("span", { id: "record-count", class: "soft", role: "status" });
-  const problem = make("p", { class: "problem", role: "alert" });
-  const again = make("a", { id: "record-file", class: "small", hidden: true });
-  element.append(make("div", { class: "bar-row" }, toggle, name, count, again), problem);
+  const count = make("span", { id: "record-count", class: "p-soft", role: "status" });
+  const problem = make("p", { class: "p-problem", role: "alert" });
+  const again = make("a", { id: "record-file", class: "p-small", hidden: true });
+  element.append(make("div", { class: "p-bar" }, toggle, name, count, again), problem);
   let recording = { on: false };
   let address = "";
 

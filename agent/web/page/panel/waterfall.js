@@ -32,19 +32,19 @@ export const milliseconds = (ms) => (ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` 
 export function waterfall(bars, total, caption, names) {
   const body = make("tbody");
   for (const { stage, start, ms } of bars) {
-    const bar = make("div", { class: `bar stage-${stage}` });
+    const bar = make("div", { class: `p-stage stage-${stage}` });
     bar.style.marginInlineStart = `${share(start, total)}%`;
     bar.style.inlineSize = `${Math.max(0.6, share(ms, total))}%`;
     body.append(
-      make("tr", { "data-stage": stage, "data-ms": ms }, make("th", { scope: "row" }, names[stage] ?? stage), make("td", {}, bar), make("td", { class: "ms" }, milliseconds(ms))),
+      make("tr", { "data-stage": stage, "data-ms": ms }, make("th", { scope: "row" }, names[stage] ?? stage), make("td", {}, bar), make("td", { class: "p-ms" }, milliseconds(ms))),
     );
   }
-  return make("table", { class: "waterfall" }, make("caption", {}, `${caption}: ${milliseconds(total)}`), body);
+  return make("table", { class: "p-waterfall" }, make("caption", {}, `${caption}: ${milliseconds(total)}`), body);
 }
 
 // The same in one line, for a row of the event stream.
 export function strip(bars, total) {
-  const line = make("span", { class: "strip", "aria-hidden": "true" });
+  const line = make("span", { class: "p-strip", "aria-hidden": "true" });
   for (const { stage, ms } of bars) {
     const part = make("span", { class: `stage-${stage}` });
     part.style.inlineSize = `${share(ms, total)}%`;
@@ -60,13 +60,13 @@ export function mountLastTurn(element, { store, words }) {
   let spoke = null;
   let latency = null;
   const title = make("h3");
-  const tables = make("div", { class: "tables" });
+  const tables = make("div", { class: "p-tables" });
   element.append(title, tables);
   const show = () => {
     const w = words().panel;
     write(title, w.lastTurn);
     tables.replaceChildren(
-      ...(spoke ? [waterfall(stagesOf(spoke), spoke.total_ms, w.turnTook, w.stages)] : [make("p", { class: "soft" }, w.noTurn)]),
+      ...(spoke ? [waterfall(stagesOf(spoke), spoke.total_ms, w.turnTook, w.stages)] : [make("p", { class: "p-soft" }, w.noTurn)]),
       ...(latency ? [waterfall(partsOf(latency), latency.total_ms, w.voiceTook, w.stages)] : []),
     );
   };

@@ -12,7 +12,7 @@ export function mountWorld(element, { store, send, words, language }) {
   let options = null;
   const updates = []; // (state) => void: what is shown
   const labels = []; // () => void: what it is called
-  const problem = make("p", { id: "world-problem", role: "alert", class: "problem" });
+  const problem = make("p", { id: "world-problem", role: "alert", class: "p-problem" });
   const control = (message) => {
     write(problem, "");
     if (!send({ type: "world", ...message })) write(problem, words().panel.world.lineLost);
@@ -27,10 +27,10 @@ export function mountWorld(element, { store, send, words, language }) {
   };
   const w = () => words().panel.world;
   const group = (key, ...children) =>
-    make("fieldset", { class: `group ${key}` }, named(make("legend"), () => w().groups[key]), ...children);
-  const button = (key, onclick, id = null) => named(make("button", { type: "button", class: "small", id, onclick }), () => w()[key]);
-  const row = (...children) => make("div", { class: "control-row" }, ...children);
-  const label = (text, field) => make("label", { class: "field" }, named(make("span"), text), field);
+    make("fieldset", { class: "p-group" }, named(make("legend"), () => w().groups[key]), ...children);
+  const button = (key, onclick, id = null) => named(make("button", { type: "button", class: "p-small", id, onclick }), () => w()[key]);
+  const row = (...children) => make("div", { class: "p-controls" }, ...children);
+  const label = (text, field) => make("label", { class: "p-field" }, named(make("span"), text), field);
 
   // The value shown is the gateway's, but for a field somebody is at.
   const follow = (field, of) => {
@@ -45,7 +45,7 @@ export function mountWorld(element, { store, send, words, language }) {
   };
   const check = (id, text, of, onchange) => {
     const box = follow(make("input", { type: "checkbox", id, role: "switch", onchange: () => onchange(box.checked) }), of);
-    return make("label", { class: "check" }, box, named(make("span"), text));
+    return make("label", { class: "p-check" }, box, named(make("span"), text));
   };
   const choice = (id, values, names, of, onchange) => {
     const field = make("select", { id, onchange: () => onchange(field.value) });
@@ -58,11 +58,11 @@ export function mountWorld(element, { store, send, words, language }) {
     const o = options;
     const nameOf = (list, id) => () => list.find((item) => item.id === id)?.[language()] ?? id;
 
-    const clock = make("output", { id: "world-clock", class: "big" });
+    const clock = make("output", { id: "world-clock", class: "p-big" });
     const time = make("input", { type: "time", id: "world-time" });
     updates.push((state) => write(clock, clockText(state, language())));
     const timeGroup = group("time",
-      row(clock, named(make("span", { class: "soft" }), () => w().clock)),
+      row(clock, named(make("span", { class: "p-soft" }), () => w().clock)),
       row(label(() => w().setTime, time), button("set", () => time.value && control({ do: "clock", time: time.value }), "world-set-time")),
       row(button("hour", () => control({ do: "clock", advance_s: 3600 }), "world-hour"), button("day", () => control({ do: "clock", advance_s: 86400 })), button("real", () => control({ do: "clock", real: true }), "world-real")),
       row(
@@ -72,7 +72,7 @@ export function mountWorld(element, { store, send, words, language }) {
     );
 
     const where = choice("world-where", ["", ...o.prefectures], () => ({ "": w().everywhere }), null, () => later());
-    const sky = make("p", { class: "soft", id: "world-sky" });
+    const sky = make("p", { class: "p-soft", id: "world-sky" });
     updates.push((state) => write(sky, fill(w().here, { prefecture: state.here.prefecture, sky: w().skies[skyOf(state.here.code)], degrees: Math.round(state.here.temperature_c) })));
     const weather = choice("world-weather", ["", ...o.scenarios], () => w().scenarios,
       (state) => state.weather.find((one) => one.prefecture === (where.value || null))?.scenario ?? "",
@@ -80,8 +80,8 @@ export function mountWorld(element, { store, send, words, language }) {
     const weatherGroup = group("weather", row(label(() => w().where, where), label(() => w().weather, weather)), sky);
 
     const ahead = make("input", { type: "number", id: "world-ahead", min: 0, max: 1000, step: 0.5, value: 2, inputmode: "decimal" });
-    const onRoad = make("ul", { id: "world-events", class: "plain" });
-    const noRoute = make("p", { class: "soft", id: "world-route" });
+    const onRoad = make("ul", { id: "world-events", class: "p-plain" });
+    const noRoute = make("p", { class: "p-soft", id: "world-route" });
     let shownEvents = "";
     updates.push((state) => {
       write(noRoute, state.guiding ? fill(w().routeAhead, { km: (state.route_ahead_m / 1000).toFixed(1) }) : w().noRoute);
@@ -92,20 +92,19 @@ export function mountWorld(element, { store, send, words, language }) {
         const delay = one.delay_s ? fill(w().delay, { minutes: Math.round(one.delay_s / 60) }) : "";
         const road = language() === "en" && one.road_en ? one.road_en : one.road;
         return make("li", { "data-id": one.id }, make("span", {}, `${w().kinds[one.kind] ?? one.kind} · ${road} ${delay}`),
-          make("button", { type: "button", class: "small", onclick: () => control({ do: "clear_road", id: one.id }) }, w().clear));
+          make("button", { type: "button", class: "p-small", onclick: () => control({ do: "clear_road", id: one.id }) }, w().clear));
       }));
     });
     const place = (kind) => named(
-      make("button", { type: "button", class: "small", id: `world-${kind}`, onclick: () => control({ do: "road", kind, ahead_m: Math.max(0, Number(ahead.value) || 0) * 1000 }) }),
+      make("button", { type: "button", class: "p-small", id: `world-${kind}`, onclick: () => control({ do: "road", kind, ahead_m: Math.max(0, Number(ahead.value) || 0) * 1000 }) }),
       () => w().kinds[kind]);
     const roadGroup = group("road", noRoute, row(label(() => w().ahead, ahead), ...["jam", "accident", "closure"].map(place)), onRoad,
       row(button("clearAll", () => control({ do: "clear_road" }), "world-clear-road")));
 
-    const parks = make("ul", { id: "world-parks", class: "plain" });
+    const parks = make("ul", { id: "world-parks", class: "p-plain" });
     let shownParks = "";
     updates.push((state) => {
-      const cards = store.state.cards.filter((card) => card.type === "place" && (card.kind === "parking" || card.parking));
-      const all = new Map(cards.slice(0, PARKS_SHOWN).map((card) => [card.id, card.name]));
+      const all = new Map(seenParks);
       for (const one of state.vacancies) if (!all.has(one.place)) all.set(one.place, one.name || one.place);
       const states = new Map(state.vacancies.map((one) => [one.place, one.state]));
       const key = language() + JSON.stringify([[...all], [...states]]);
@@ -117,7 +116,7 @@ export function mountWorld(element, { store, send, words, language }) {
         field.value = states.get(id) ?? "";
         return make("li", { "data-id": id }, make("span", {}, name), field);
       }));
-      if (!all.size) parks.append(make("li", { class: "soft" }, w().noParks));
+      if (!all.size) parks.append(make("li", { class: "p-soft" }, w().noParks));
     });
     const parkGroup = group("parks", parks);
 
@@ -134,19 +133,30 @@ export function mountWorld(element, { store, send, words, language }) {
     const level = make("output", { for: "world-fuel" });
     updates.push((state) => write(level, `${state.fuel_percent} %`));
     const checks = (name, list, part, of, message) =>
-      make("div", { class: "checks", role: "group" }, named(make("h4"), () => w()[name]),
+      make("div", { class: "p-checks", role: "group" }, named(make("h4"), () => w()[name]),
         ...list.map(({ id }) => check(`world-${part}-${id}`, nameOf(list, id), of(id), message(id))));
     const carGroup = group("car",
       checks("lamps", o.lamps, "lamp", (id) => (state) => state.lamps[id], (lamp) => (on) => control({ do: "lamp", lamp, on })),
       checks("doors", o.doors, "door", (id) => (state) => state.doors[id], (door) => (open) => control({ do: "door", door, open })),
       checks("seats", o.seats, "seat", (id) => (state) => state.seats[id], (seat) => (occupied) => control({ do: "seat", seat, occupied })),
       checks("tyres", o.wheels, "tyre", (id) => (state) => state.tyres[id] > 0, (wheel) => (flat) => control({ do: "tyre", wheel, loss_kpa: flat ? TYRE_LOSS_KPA : 0 })),
-      row(make("label", { class: "field" }, named(make("span"), () => w().fuel), fuel), level),
+      row(make("label", { class: "p-field" }, named(make("span"), () => w().fuel), fuel), level),
     );
 
     element.replaceChildren(problem, lineGroup, timeGroup, roadGroup, weatherGroup, carGroup, parkGroup,
       row(button("resetAll", () => control({ do: "reset" }), "world-reset")));
   }
+
+  // The car parks of the last searches, newest last.
+  const seenParks = new Map();
+  store.on("spoke", ({ cards }) => {
+    for (const card of cards ?? []) {
+      if (card.type !== "place" || (card.kind !== "parking" && !card.parking)) continue;
+      seenParks.delete(card.id);
+      seenParks.set(card.id, String(card.name));
+      if (seenParks.size > PARKS_SHOWN) seenParks.delete(seenParks.keys().next().value);
+    }
+  });
 
   // ── what comes ────────────────────────────────────────────────────────────────────────────────────────────────────
   let waiting = false;
