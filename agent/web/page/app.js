@@ -78,6 +78,7 @@ setInterval(() => send({ type: "car" }), POLL_MS);
 // What is large comes after the first paint: the head unit can be used meanwhile.
 requestAnimationFrame(() =>
   setTimeout(async () => {
+    performance.mark("useful");
     const [{ mountMap }, { mountPanel }] = await Promise.all([import("./map/map.js"), import("./panel/panel.js")]);
     mountMap(at("map-room"), room);
     mountPanel(at("panel"), room);

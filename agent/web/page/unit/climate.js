@@ -50,7 +50,7 @@ export function mountClimate({ store, send, words, language }) {
 }
 
 function zone(name, path, seatPath, touch, value) {
-  const title = make("h3");
+  const title = make("h2");
   const temperature = stepper(
     "temperature",
     () => value(`${path}.Temperature`) ?? 24, (to) => touch(`${path}.Temperature`, to), 18, 28, 0.5,

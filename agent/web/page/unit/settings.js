@@ -34,7 +34,7 @@ export function mountSettings({ store, send, words, language, voice }) {
   const keep = make("button", { type: "submit" });
   const usual = make("button", { type: "button", onclick: () => unit({ do: "wake_word", phrase: "" }) });
   const wakeForm = make("form", { class: "wake", onsubmit: (event) => { event.preventDefault(); unit({ do: "wake_word", phrase: wake.value }); } }, wakeLabel, make("span", { class: "inputs" }, wake, keep, usual));
-  const headings = Object.fromEntries(["car", "voice", "driver", "plus", "learnt", "privacy"].map((name) => [name, make("h3")]));
+  const headings = Object.fromEntries(["car", "voice", "driver", "plus", "learnt", "privacy"].map((name) => [name, make("h2")]));
   const drivers = make("div", { class: "buttons", role: "group" });
   const plus = make("div", { class: "plus" });
   const learnt = make("ul", { class: "learnt" });

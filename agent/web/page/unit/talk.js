@@ -6,7 +6,7 @@ const DRIVING_ITEMS = 3;
 const LONG = 60;
 
 export function mountTalk({ store, send, words }) {
-  const talk = make("ol", { id: "talk", role: "log", tabindex: 0 });
+  const talk = make("ol", { id: "talk", "aria-live": "polite", tabindex: 0 });
   const cards = make("ol", { class: "cards" });
   const replies = make("div", { id: "replies", role: "group" });
   const hello = make("p");

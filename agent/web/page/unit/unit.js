@@ -33,8 +33,8 @@ export function mountUnit(element, room) {
   // ── the bar: time, outside temperature, what is wrong ──
   const time = make("p", { class: "time" });
   const outside = make("p", { class: "outside" });
-  const warnings = make("ul", { class: "warnings", role: "status" });
-  const bar = make("header", { class: "bar" }, time, outside, warnings);
+  const warnings = make("ul", { class: "warnings" });
+  const bar = make("header", { class: "bar" }, time, outside, make("div", { role: "status" }, warnings));
 
   // ── the trip ──
   const goal = make("p", { class: "goal" });
