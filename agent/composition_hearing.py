@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent.errors import StartError
-from agent.settings import Settings
+from agent.settings import PROJECT, Settings
 
 if TYPE_CHECKING:
+    from agent.homophones import HomophonesSoon
     from agent.transcribe import Hearing
     from agent.wakewords import WakeWordStore
     from audio.ports import Recognizer, SpeechLanguage, VoiceActivity, WakeWord
@@ -40,6 +41,7 @@ class Ears:
         self._engine = engine or settings.recognizer
         self._vosk: dict[str, VoskModel] = {}
         self._whisper: WhisperModel | None = None
+        self._homophones: HomophonesSoon | None = None
 
     def engine(self, language: SpeechLanguage) -> str:
         """What would hear that language."""
@@ -64,6 +66,14 @@ class Ears:
         if self._whisper is None:
             self._whisper = WhisperModel(self._folder("whisper", "any"))
         return self._whisper
+
+    def homophones(self) -> HomophonesSoon:
+        """The words of the training data by their sound, for what recognizers write down in Japanese."""
+        if self._homophones is None:
+            from agent.homophones import HomophonesSoon
+
+            self._homophones = HomophonesSoon(PROJECT / "nlu_data")
+        return self._homophones
 
     def recognizer(self, language: SpeechLanguage, *, partials: bool = True) -> Recognizer:
         """A recognizer of that language; `partials`: whether the text so far is wanted."""

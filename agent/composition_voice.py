@@ -64,7 +64,7 @@ async def open_voice(
     recognizer = await asyncio.to_thread(ears.recognizer, language)
     # Vosk would hear nothing but what it is told to expect; Whisper hears it the more readily.
     hints = system.manners.words if ears.engine(language) == "whisper" else None
-    talk = ConversationTalk(system.conversation, session, asyncio.get_running_loop(), hints)
+    talk = ConversationTalk(system.conversation, session, asyncio.get_running_loop(), hints, ears.homophones().mend)
     parts = Parts(
         recognizer,
         ears.activity(),

@@ -41,10 +41,12 @@ class ConversationTalk:
         session: str,
         loop: asyncio.AbstractEventLoop,
         words: Mapping[Language, VoiceWords] | None = None,
+        mend: Callable[[str], str] | None = None,
     ) -> None:
-        """`words`: where the recognizer can be told what is likely, the words it is told."""
+        """`words`: where the recognizer can be told what is likely, the words it is told. `mend` puts a recognizer's Japanese
+        into the words the dialogue knows (`agent.homophones`)."""
         self._conversation, self._session, self._loop = conversation, session, loop
-        self._words = words
+        self._words, self._mend = words, mend
         self._context = "none"
         self._names: tuple[str, ...] = ()
 
@@ -65,13 +67,20 @@ class ConversationTalk:
         return asyncio.run_coroutine_threadsafe(turn(), self._loop)
 
     async def _clearest(self, text: str, language: Language, alternatives: Sequence[str]) -> str:
-        """What was heard; or, when that makes no sense here, the likeliest other reading that does. An operator gets the former."""
-        if not alternatives or self._conversation.owner(self._session) != "agent" or await self._clear(text, language):
+        """What was heard, in our words; or, when that makes no sense here, the likeliest other reading that does. An operator gets
+        it as it was heard."""
+        if self._conversation.owner(self._session) != "agent":
             return text
-        for other in alternatives:
+        text = self._own(text, language)
+        if not alternatives or await self._clear(text, language):
+            return text
+        for other in (self._own(each, language) for each in alternatives):
             if await self._clear(other, language):
                 return other
         return text
+
+    def _own(self, text: str, language: Language) -> str:
+        return self._mend(text) if self._mend is not None and language == "ja" else text
 
     async def _clear(self, text: str, language: Language) -> bool:
         try:
@@ -83,7 +92,7 @@ class ConversationTalk:
 
     def meaning(self, text: str, language: Language) -> Future[str] | None:
         async def parse() -> str:
-            understood = await self._conversation.parse(text, language, self._context)
+            understood = await self._conversation.parse(self._own(text, language), language, self._context)
             return understood.intent if understood.confidence >= CLEAR else ""
 
         return asyncio.run_coroutine_threadsafe(parse(), self._loop)

@@ -107,3 +107,18 @@ def test_decoded_in_haste_while_speech_goes_on_and_with_care_at_its_end(
     assert (hypothesis.text, hypothesis.alternatives) == ("天気", ("電気", "転機"))
     assert model.beams == beams
     assert np.isclose(hypothesis.confidence, np.exp(-0.1))
+
+
+async def test_what_was_heard_is_put_into_words_of_ours_first(tmp_path: Path) -> None:
+    settings = settings_module.load(environment={"CONCIERGE_HOME": str(tmp_path)})
+    async with open_simulation(settings) as simulation:
+        dialogue = Understands({"お寺": ("search_place", 0.9)})
+        system = join(settings, simulation, dialogue, load_phrases())
+        loop = asyncio.get_running_loop()
+        talk = ConversationTalk(system.conversation, "s", loop, mend=lambda text: text.replace("オテラ", "お寺"))
+        meaning = talk.meaning("オテラ", "ja")
+        assert meaning is not None
+        assert await asyncio.wrap_future(meaning) == "search_place"
+        for heard, language in (("オテラ", "ja"), ("オテラ", "en")):
+            await asyncio.wrap_future(talk.ask(heard, language, {}, ()))  # type: ignore[arg-type]
+        assert [text for _, text, _, _ in dialogue.heard] == ["お寺", "オテラ"]
