@@ -17,13 +17,12 @@ import secrets
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
 from urllib.parse import urlsplit
 
-from aiohttp import WSMsgType, web
+from aiohttp import web
 
 from agent import training
 from agent.composition import (
@@ -39,18 +38,17 @@ from agent.composition import (
     worker_config,
 )
 from agent.dialogue import RemoteDialogue
-from agent.errors import AgentError, PortInUse
-from agent.events import PERSONAL, Event, said_unasked, to_json
+from agent.errors import PortInUse
+from agent.events import PERSONAL, Event, to_json
 from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
-from agent.web.voice_stream import OpenVoice, VoiceStream, VoiceStreams
-from backends.model import Language
+from agent.web.connection import Connection
+from agent.web.voice_stream import OpenVoice, VoiceStreams
 
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name("page")
-PROTOCOL = 1
 MAX_MESSAGE_BYTES = 1024 * 1024
 """what is too long for a turn is still read, so that the driver hears so; beyond this the line is closed (1009)"""
 MAX_CONNECTIONS = 64
@@ -73,6 +71,7 @@ class Gateway:
         """sessions with an open page, and how many pages"""
         self._sockets: set[web.WebSocketResponse] = set()
         self._voices = VoiceStreams(system, open_voice)
+        self._files = frozenset(p.relative_to(PAGE).as_posix() for p in PAGE.rglob("*") if p.is_file())
         self.port = system.settings.port
         self.desk_page = ""
         """address of the operators' page; empty without a desk"""
@@ -85,7 +84,7 @@ class Gateway:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/", self._page)
-        app.router.add_get("/page/{name}", self._file)
+        app.router.add_get("/page/{name:.+}", self._file)
         return app
 
     async def close(self) -> None:
@@ -137,11 +136,9 @@ class Gateway:
         return web.FileResponse(PAGE / "index.html")
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        known = {p.name for p in PAGE.iterdir()}
-        if name not in known:
+        if request.match_info["name"] not in self._files:
             raise web.HTTPNotFound(text="no such file")
-        return web.FileResponse(PAGE / name)
+        return web.FileResponse(PAGE / request.match_info["name"])
 
     # ── the stream ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -158,7 +155,7 @@ class Gateway:
         if handoffs is not None and self._sessions[session] == 1:
             handoffs.away(session, False)
         try:
-            await _Connection(self.system, ws, session, self._voices).run()
+            await Connection(self.system, ws, session, self._voices).run()
         finally:
             self._sockets.discard(ws)
             self._sessions[session] -= 1
@@ -167,157 +164,6 @@ class Gateway:
                 if handoffs is not None:
                     handoffs.away(session, True)
         return ws
-
-
-class _Connection:
-    """One open page."""
-
-    def __init__(self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams) -> None:
-        self._system, self._ws, self._session = system, ws, session
-        self._voice = VoiceStream(voices, session, self._send_sound)
-        self._language: Language | None = None
-        self._turns: set[asyncio.Task[None]] = set()
-        self._switching = asyncio.Lock()
-
-    async def run(self) -> None:
-        conversation = self._system.conversation
-        welcome = {"type": "welcome", "protocol": PROTOCOL, "session": self._session}
-        await self._send({**welcome, "owner": conversation.owner(self._session)})
-        if conversation.handoffs is not None and (shown := conversation.handoffs.shown(self._session)):
-            await self._send({"type": "handoff_so_far", "events": [to_json(event) for event in shown]})
-        with self._system.stream.listen(self._session) as events:
-
-            async def forward() -> None:
-                async for event in events:
-                    await self._send(to_json(event))
-                    if (words := said_unasked(event)) is not None:
-                        self._voice.announce(*words)
-
-            forwarder = asyncio.create_task(forward())
-            try:
-                async for message in self._ws:
-                    if message.type is WSMsgType.TEXT:
-                        await self._receive(message.data)
-                    elif message.type is WSMsgType.BINARY and (reason := self._voice.hear(message.data)) is not None:
-                        await self._refuse(reason)
-            finally:
-                # Turns under way go on: what was said is worked on and remembered, whoever listens.
-                self._voice.close_soon()
-                forwarder.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                    await forwarder
-
-    async def _receive(self, data: str) -> None:
-        try:
-            message = json.loads(data)
-            kind = message["type"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            await self._refuse("not a message")
-            return
-        if kind == "say" and isinstance(message.get("text"), str):
-            self._say(message["text"])
-        elif kind == "language" and message.get("language") in ("ja", "en", "auto"):
-            self._language = None if message["language"] == "auto" else message["language"]
-        elif kind == "drive" and isinstance(message.get("factor"), (int, float)) and 0 <= message["factor"] <= 600:
-            self._system.simulation.vehicle.drive(float(message["factor"]))
-            await self._car()
-        elif kind == "car":
-            await self._car()
-        elif kind == "voice" and isinstance(message.get("on"), bool):
-            # Engines take seconds to load; the socket stays free meanwhile.
-            self._in_background(self._switch_voice(message["on"], message.get("language")))
-        elif kind == "press":
-            self._voice.press(str(message.get("source")))
-        elif kind == "release":
-            self._voice.release()
-        elif kind == "line" and message.get("do") == "back":
-            self._touch(None)
-        elif kind == "push" and isinstance(message.get("id"), str) and isinstance(message.get("accept"), bool):
-            self._touch((message["id"], message["accept"]))
-        elif kind == "reset":
-            try:
-                await self._system.conversation.reset(self._session)
-                await self._send({"type": "reset"})
-            except AgentError as error:
-                await self._refuse(error.code)
-        else:
-            await self._refuse("unknown message")
-
-    def _say(self, text: str) -> None:
-        # The events come back through the stream; the socket stays free for the next message (and for distress).
-        async def turn() -> None:
-            result = await self._system.conversation.turn(self._session, text, language=self._language)
-            # Typed while the voice is on: answered aloud as well.
-            self._voice.announce(result.spoke.text, result.spoke.language)
-
-        self._in_background(turn())
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._turns.add(task)
-        task.add_done_callback(self._turns.discard)
-
-    def _touch(self, push: tuple[str, bool] | None) -> None:
-        """A button about the line: back to the agent, or the answer to something the operator sent."""
-        handoffs = self._system.conversation.handoffs
-        if handoffs is None:
-            return
-        if push is None:
-            handoffs.cancel(self._session)
-            return
-        task = asyncio.create_task(handoffs.answer_push(self._session, push[1], push[0]))
-        self._turns.add(task)
-        task.add_done_callback(self._turns.discard)
-
-    async def _car(self) -> None:
-        simulation = self._system.simulation
-        status = simulation.navigation.now()
-        position = simulation.vehicle.position
-        car: dict[str, Any] = {
-            "type": "car",
-            "time": simulation.clock().isoformat(timespec="seconds"),
-            "latitude": position.latitude,
-            "longitude": position.longitude,
-            "speed_kmh": round(simulation.vehicle.speed_kmh, 1),
-            "factor": simulation.vehicle.factor,
-            "guiding": bool(status["guiding"]),
-        }
-        if status["guiding"]:
-            car |= {
-                "destination": str(status["name"]),
-                "remaining_m": round(cast(float, status["remaining_m"])),
-                "eta": cast(Any, status["eta"]).isoformat(timespec="minutes"),
-            }
-        await self._send(car)
-
-    async def _switch_voice(self, on: bool, language: Any) -> None:
-        async with self._switching:
-            if on and not self._voice.is_open:
-                from agent.composition_voice import language_of
-
-                wanted = language if language in ("ja", "en") else self._language
-                reason = await self._voice.start(language_of(self._system.settings, wanted))
-                if reason is not None:
-                    await self._refuse(reason)
-            elif not on:
-                await self._voice.close()
-            if self._ws.closed:
-                # The page left while its engines were loaded.
-                self._voice.close_soon()
-            await self._send({"type": "voice_on" if self._voice.is_open else "voice_off"})
-
-    async def _send_sound(self, frame: bytes) -> None:
-        if not self._ws.closed:
-            with contextlib.suppress(ConnectionError):
-                await self._ws.send_bytes(frame)
-
-    async def _refuse(self, reason: str) -> None:
-        await self._send({"type": "refused", "reason": reason})
-
-    async def _send(self, message: Mapping[str, Any]) -> None:
-        if not self._ws.closed:
-            with contextlib.suppress(ConnectionError):
-                await self._ws.send_json(message, dumps=lambda m: json.dumps(m, ensure_ascii=False))
 
 
 # ── bringing everything up ──────────────────────────────────────────────────────────────────────────────────────────
