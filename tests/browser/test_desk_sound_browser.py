@@ -149,7 +149,7 @@ async def test_operator_and_driver_talk(tmp_path: Path, stack: AsyncExitStack) -
     await page.locator("#talk-button.talking").wait_for()
     await driver.until("line_sound", state="talking")
     await until(lambda: len(driver.sound) > 4 * RATE * 2, lambda: f"{len(driver.sound)} bytes of sound")
-    level = await page.locator("#mine-level").evaluate("m => m.value")
+    await page.wait_for_function("() => document.getElementById('mine-level').value > 0.02")
     await page.keyboard.up("F2")
     await driver.until("line_sound", state="quiet")
     line = await driver.until("operator", text=SAID)
@@ -157,7 +157,6 @@ async def test_operator_and_driver_talk(tmp_path: Path, stack: AsyncExitStack) -
     shown = page.locator("#talk li.operator", has_text=SAID)
     await shown.wait_for()
     assert "音声" in await shown.inner_text()
-    assert 0 <= level <= 1
     # Fake microphones repeat their file; browsers take out noise and even out loudness.
     twice = said + bytes(2 * RATE) + said
     assert likeness(ears.sound, twice) > 0.6
