@@ -45,7 +45,13 @@ CARD = {
     "address": "渋谷区1-1",
 }
 WAITS = Waits(retry_s=0.1, notice_s=0.5, give_up_s=8, still_s=30, deliver_s=0.5)
+LONG_S = 60.0
+"""how long a test waits for what must come about, on however busy a machine"""
+PATIENT_WAITS = replace(WAITS, give_up_s=10 * LONG_S, deliver_s=LONG_S)
 PATIENCE = Patience(answer_s=30, take_s=20, notice_s=0.5, gone_s=8, tick_s=0.1, alive_s=0.3)
+
+CALM = replace(PATIENCE, answer_s=10 * LONG_S, take_s=10 * LONG_S, gone_s=10 * LONG_S)
+"""nothing ends by itself: tests that wait for that shorten one of them"""
 
 
 class Script(FakeDialogue):
@@ -92,15 +98,22 @@ def scripted_voices(system: System) -> OpenVoice:
 
 @asynccontextmanager
 async def open_front(
-    home: Path, desk_url: str, *, port: int = 0, waits: Waits = WAITS, voices: bool = False
+    home: Path,
+    desk_url: str,
+    *,
+    port: int = 0,
+    waits: Waits = WAITS,
+    voices: bool = False,
+    silence_s: float = 1.5,
 ) -> AsyncIterator[Front]:
-    """A gateway whose handoffs go to the desk at `desk_url`; `voices`: pages may speak, with scripted engines."""
+    """A gateway whose handoffs go to the desk at `desk_url`; `voices`: pages may speak, with scripted engines; `silence_s`: after
+    which the desk counts as lost."""
     settings = settings_module.load(environment={"CONCIERGE_HOME": str(home)})
     async with contextlib.AsyncExitStack() as stack:
         simulation = await stack.enter_async_context(open_simulation(settings))
         dialogue = Script()
         system = join(settings, simulation, dialogue, load_phrases())
-        desk = HttpDesk(desk_url, "car", SECRET, silence_s=1.5)
+        desk = HttpDesk(desk_url, "car", SECRET, deadline_s=max(2.0, silence_s), silence_s=silence_s)
         stack.push_async_callback(desk.close)
 
         async def carry_out(kind: str, data: Any, language: Any) -> None:

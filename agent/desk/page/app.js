@@ -12,6 +12,8 @@ class Page {
   api = new Api();
   who = null;
   handoffs = new Map();
+  seen = new Map();
+  events = Promise.resolve();
   ended = [];
   shown = null;
   language = localStorage.getItem("desk-language") ?? "ja";
@@ -139,23 +141,34 @@ class Page {
 
   // ── what happens ──
 
+  // One after the other, in the order they happened, whatever each waits for; `seen` is known at once.
   event(event) {
-    this.try(async () => {
-      if (event.type === "state") await this.moved(event);
-      const known = this.handoffs.get(event.handoff);
-      if (event.type === "operator" && known) Object.assign(known, { operator: event.data.operator ?? known.operator, joined: event.data.transferred ? null : (event.data.joined ?? known.joined) });
-      if (this.who) this.followSound();
-      if (this.shown?.id !== event.handoff) return;
-      if (event.type === "message") this.line(event.data);
-      else if (event.type === "push") this.pushed(event.data);
-      else if (event.type === "hold") this.shown.hold = event.data.on;
-      else if (event.type === "operator") {
-        if (event.data.operator) this.shown.operator = event.data.operator;
-        if (event.data.transferred) this.shown.joined = null;
-      }
-      else if (event.type === "car") this.shown.away = !event.data.present;
-      this.steps();
-    });
+    this.seen.set(event.handoff, event.seq);
+    this.events = this.events.then(() => this.happened(event)).catch((error) => (at("problem").textContent = error.message));
+  }
+
+  async happened(event) {
+    if (event.type === "state") await this.moved(event);
+    const known = this.handoffs.get(event.handoff);
+    if (event.type === "operator" && known) Object.assign(known, { operator: event.data.operator ?? known.operator, joined: event.data.transferred ? null : (event.data.joined ?? known.joined) });
+    // What was read from the desk after it happened holds it already.
+    if (this.shown?.id === event.handoff && event.seq > this.shown.seq) this.change(event);
+    this.followSound();
+  }
+
+  change({ type, data, seq }) {
+    this.shown.seq = seq;
+    if (type === "state") {
+      Object.assign(this.shown, { state: data.state, operator: data.state === "queued" ? null : (data.operator ?? this.shown.operator) });
+      this.render();
+    } else if (type === "message") this.line(data);
+    else if (type === "push") this.pushed(data);
+    else if (type === "hold") this.shown.hold = data.on;
+    else if (type === "operator") {
+      if (data.operator) this.shown.operator = data.operator;
+      if (data.transferred) this.shown.joined = null;
+    } else if (type === "car") this.shown.away = !data.present;
+    this.steps();
   }
 
   async moved({ handoff, data }) {
@@ -170,11 +183,6 @@ class Page {
       const gone = this.handoffs.get(handoff) ?? (this.shown?.id === handoff ? this.shown : null);
       if (gone && !this.ended.some((h) => h.id === handoff)) this.ended.unshift({ ...gone, state: data.state });
       this.handoffs.delete(handoff);
-    }
-    if (this.shown?.id === handoff) {
-      const operator = data.state === "queued" ? null : (data.operator ?? this.shown.operator);
-      Object.assign(this.shown, { state: data.state, operator });
-      this.render();
     }
     this.lists();
   }
@@ -202,7 +210,11 @@ class Page {
   // ── one handoff ──
 
   async open(id) {
-    this.shown = await this.api.whole(id);
+    let whole;
+    // Read again when something happened to it meanwhile: an old state would stay.
+    do whole = await this.api.whole(id);
+    while (whole.seq < (this.seen.get(id) ?? 0));
+    this.shown = whole;
     this.render();
     this.lists();
   }

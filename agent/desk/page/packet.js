@@ -31,8 +31,8 @@ export function packetView(handoff, w, language, api, pick) {
     el("div", { cls: "foot soft" },
       `${w.consent}: ${packet.consent.basis}, ${clock(packet.consent.at)}${packet.consent.recording_notice ? `, ${w.recorded}` : ""}`,
       packet.redactions.length ? ` · ${w.redacted}: ${packet.redactions.reduce((sum, r) => sum + r.count, 0)}` : "",
-      ` · ${packet.id} · `,
-      ["json", "csv", "html", "pdf"].map((format) => el("a", { href: api.exported(handoff.id, format), target: format === "html" ? "_blank" : null, rel: "noopener" }, `${w.export} ${format} `))),
+      ` · ${packet.id} · ${w.export}: `,
+      ["json", "csv", "html", "pdf"].map((format) => [el("a", { href: api.exported(handoff.id, format), target: format === "html" ? "_blank" : null, rel: "noopener" }, format), " "])),
   ].filter(Boolean);
 }
 

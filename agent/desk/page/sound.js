@@ -33,6 +33,7 @@ export class Sound {
     if (handoff === this.#handoff) return;
     this.#handoff = handoff;
     this.#hangUp();
+    this.#show({ lost: 0 });
     if (handoff) this.#dial();
   }
 
