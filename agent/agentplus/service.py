@@ -507,6 +507,9 @@ class AgentPlus:
                 await asyncio.to_thread(self.history.save, profile.id, self.predictor)
                 self._version = await self._version_now()
             elif version != self._version or profile != self.profile:
+                if self._elsewhere is not None and not version[0] and len(self.predictor.habits):
+                    # Initialised elsewhere: what was said is gone here as well.
+                    await self._elsewhere(profile.id)
                 self.profile = profile
                 await asyncio.to_thread(self._load, profile)
                 await self._learn_names()
