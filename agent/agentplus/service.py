@@ -107,6 +107,8 @@ class AgentPlus:
         self._onward = Onward(senses.roads)
         self.ways: tuple[Way, ...] = ()
         """the ways the drive may go on, as they were looked at last"""
+        self.road_ahead = True
+        """whether the road is looked at where the destination is not known"""
         self.last: Snapshot | None = None
         self.key: str | None = None
         """what the car reports of the key or telephone, None before the first look"""
@@ -242,7 +244,7 @@ class AgentPlus:
             self.prediction = self.predictor.predict(situation)
         prediction = self.prediction
         self.ways = ()
-        if self._recorder.driving:
+        if self._recorder.driving and self.road_ahead:
             self.ways = await self._onward.ways(
                 self.predictor, prediction, situation, at.heading, self.spoken()
             )  # fmt: skip
