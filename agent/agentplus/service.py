@@ -47,6 +47,8 @@ OFF_ROUTE_M = 250.0
 ACROSS_M = 400.0
 """driven on so far, a prediction is made anew"""
 STEP_S = 1.0
+SHOWN_M, SOON_S = 400.0, 60.0
+"""driven less than this, of a predicted road only what is met within so many seconds is told"""
 SURELY = 0.8
 SURE_REACH_M, SURE_STEP_M = 8_000.0, 200.0
 """the road ahead is shown as far as it is as sure as that"""
@@ -197,11 +199,23 @@ class AgentPlus:
         assert self._looked is not None
         passed = (now - self._looked).total_seconds()
         aged = [replace(c, ahead_s=max(0.0, c.ahead_s - passed)) for c in self._candidates]
+        if self._ahead is not None and self._ahead.predicted and not self._shown():
+            # A few hundred metres tell much: what can wait for them waits.
+            aged = [c for c in aged if c.kind == "destination" or c.ahead_s < SOON_S]
         assert self.last is not None
         free = day_kind(now, self.last.position.latitude, self.last.position.longitude) > 0
         chosen = self.manager.choose(aged, moment, free_day=free)
         if chosen is not None:
             await self._speak(chosen, self._ahead, now)
+
+    def _shown(self) -> bool:
+        """Whether the drive has shown where it heads."""
+        path = self._recorder.path
+        return self._recorder.driving and len(path) > 1 and self._driven_m() >= SHOWN_M
+
+    def _driven_m(self) -> float:
+        assert self.last is not None
+        return self._situation(self.last.at, self.last.position).driven_m
 
     def _moment(self, before: Snapshot | None, at: Snapshot, now: datetime, ahead: Ahead | None) -> DriveMoment:
         workload = 0.0
