@@ -63,6 +63,11 @@ _NEAR_EN = re.compile(
 _FIRST_WORDS = re.compile(
     r"^(?:(?:えー?っ?と|あの[ー、]|すみません|じゃあ|今から|これから|the |a |um |uh |please )[、, ]*|(?:はい|では|じゃ|ねえ|次は)[、, ]+)+", re.IGNORECASE
 )  # fmt: skip
+_POINTS = re.compile(
+    r"[こそあど](?:こ|の|ちら|っち|の辺|のへん)?|今|いま|現在地|うち|家|自宅|会社|目的地|一番|この先|it|there|here|this|that|me|us|home|work",
+    re.IGNORECASE,
+)
+"""words for a place that are no name: 「この近くの」"""
 _PAUSE = re.compile(r"[。!?！？\n]|、.{4,}")
 _LAST_WORDS = re.compile(r"(?:[,.!?。！？、 ]| please| thanks| thank you| for me)+$", re.IGNORECASE)
 
@@ -127,6 +132,8 @@ def goal_of(text: str, language: Language) -> Goal | None:
         text = "".join(text.split())
     text = _LAST_WORDS.sub("", _FIRST_WORDS.sub("", text))
     near = (_NEAR_JA if language == "ja" else _NEAR_EN).match(text)
+    if near and _POINTS.fullmatch(near[1].strip()):
+        return None
     if near:
         return Goal(_trimmed(near[1]), True)
     for frame in _GOAL_JA if language == "ja" else (_GOAL_EN,):

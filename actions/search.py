@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from actions import wording
+from actions.choosing import sought
 from actions.ground import AROUND_CAR_M, WIDER_M, Focus, Missing, driving, resolve
 from actions.hearing import mended
 from actions.inventory import Inventory, load
@@ -35,6 +36,7 @@ from actions.narrowing import (
     from_turn,
     to_query,
 )
+from actions.pointing import point
 from actions.skill import Context, Done, Entity, Outcome, Skill, Turn, join
 from backends.errors import BackendError, NotFound
 from backends.model import Place, PlaceHit, PlacePage, PlaceQuery
@@ -706,7 +708,18 @@ class NarrowAction(SearchSkill):
                 self.say(turn, "search.ask_kind"), "asks_slot",
                 self.kept(turn, changed, pending={"kind": "ask_kind"}), quick_replies=self._quick(turn, "restaurant", "parking", "sight"),
             )  # fmt: skip
-        return await self.look(turn, changed, self._lead(turn, operations, state))
+        hits = await self.candidates(turn, state) if turn.all("genre", "kind") else ()
+        outcome = await self.look(turn, changed, self._lead(turn, operations, state))
+        named = (
+            point(turn.text, turn.language, hits, turn.entities, sought(turn))
+            if outcome.context == "no_results"
+            else None
+        )
+        if named is not None and named.named:
+            # 「ゲストハウスがいい」: there is no such kind, but one of those read out is called so.
+            hit = hits[named.index]
+            return await self._one(turn, apply(state, [choice(hit)]), hit, (), "", "search.chosen")
+        return outcome
 
     def _from_pending(self, turn: Turn, state: SearchState) -> tuple[Operation, ...]:
         pending = turn.slots.get("pending") or {}

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 from rasa_sdk import Action, Tracker
 from rasa_sdk.events import SlotSet
@@ -176,7 +176,7 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: Mapping[str, Any]
     ) -> list[dict[str, Any]]:
         heard = Turn.from_tracker(tracker)
-        skill, turn = self._answering(heard)
+        skill, turn = self._answering(await self._with_the_list_in_view(heard), heard.intent)
         try:
             outcome = await asyncio.wait_for(skill.perform(turn), skill.deadline_s)
         except BackendError as error:
@@ -197,7 +197,8 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
                 offer = self.say(turn, "handoff.offer", phone=self.world.desk_phone)
                 outcome = replace(outcome, text=join(turn.language, outcome.text, offer))
                 slots["pending"] = {"kind": "handoff"}
-        slots["last_reply"] = outcome.text
+        outcome = _with_held(turn, outcome, slots)
+        slots["last_reply"] = _all_said(turn, outcome)
         message = payload(outcome)
         if turn.intent != heard.intent:
             message["intent"] = turn.intent
@@ -205,14 +206,29 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
         slots["context"] = outcome.context
         return [SlotSet(key, value) for key, value in slots.items()]
 
-    def _answering(self, turn: Turn) -> tuple[Skill, Turn]:
+    async def _with_the_list_in_view(self, turn: Turn) -> Turn:
+        """The turn as a choice by number when it points at one of the places just read out (`actions.choosing`)."""
+        from actions.choosing import may_point, pointed
+
+        if not may_point(turn):
+            return turn
+        from actions.search import ChooseAction
+
+        choosing = ChooseAction(self.world, self.phrases)
+        try:
+            hits = await asyncio.wait_for(choosing.candidates(turn, choosing.state(turn)), self.deadline_s / 2)
+        except (BackendError, TimeoutError, asyncio.TimeoutError):
+            return turn
+        return pointed(turn, hits)
+
+    def _answering(self, turn: Turn, understood: str) -> tuple[Skill, Turn]:
         """The skill that answers the turn where it stands (`actions.reading`): nearly always this one."""
         from actions import skill_of
         from actions.reading import ACTION_OF, read
 
         meant = read(turn)
         name = ACTION_OF.get(meant.intent, self.action_name)
-        if meant.intent == turn.intent or name == self.action_name:
+        if meant.intent == understood or name == self.action_name:
             return self, meant
         return skill_of(name)(self.world, self.phrases), meant
 
@@ -226,6 +242,23 @@ class Skill(Action):  # type: ignore[misc]  # rasa_sdk is untyped
             context="apology",
             done=(Done(self.action_name, {"stage": stage, "code": code}, False),),
         )
+
+
+def _with_held(turn: Turn, outcome: Outcome, slots: dict[str, Any]) -> Outcome:
+    """The outcome of the second request of a sentence: what the first asked is still asked, unless this asks something itself."""
+    held = turn.metadata.get("held")
+    if not isinstance(held, Mapping) or not held.get("context") or outcome.context not in ("done", "gives_info"):
+        return outcome
+    if slots.get("pending") is None:
+        slots["pending"] = held.get("pending")
+    return replace(outcome, context=cast(Context, held["context"]))
+
+
+def _all_said(turn: Turn, outcome: Outcome) -> str:
+    """What is said again when asked to: with what the request before it in the same sentence was answered."""
+    held = turn.metadata.get("held")
+    said = held.get("said") if isinstance(held, Mapping) else None
+    return join(turn.language, str(said), outcome.text) if said else outcome.text
 
 
 def _taken_over(metadata: Mapping[str, Any]) -> dict[str, Any]:

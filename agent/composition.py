@@ -34,6 +34,7 @@ from agent.events import EventStream
 from agent.manner import MannerDialogue
 from agent.safety import Safety, SafetyDataError
 from agent.settings import PROJECT, Settings
+from agent.several import SeveralRequests
 from backends.model import Language, PlaceQuery, Position, RouteRequest
 
 if TYPE_CHECKING:
@@ -429,7 +430,8 @@ def join(
     from agent.nlu.functions import function_of
 
     stream = EventStream()
-    manners = MannerDialogue(dialogue, load_voice_words(), phrases.say)
+    several = SeveralRequests(dialogue, function_of, phrases.say)
+    manners = MannerDialogue(several, load_voice_words(), phrases.say)
     conversation = Conversation(
         manners,
         phrases,

@@ -157,7 +157,7 @@ class Conversation:
         self._dialogue = dialogue
         self._sentences = sentences
         self._safety = safety
-        self._function_of = function_of
+        self.function_of = function_of
         self._clock = clock
         self._deadline_s = deadline_s
         self._language = self._usual_language = language
@@ -291,9 +291,15 @@ class Conversation:
             [{"name": done.action, "arguments": dict(done.arguments), "ok": done.ok}] if done.action else []
         )
         context = "asks_yesno" if done.asks else "done" if done.action else "gives_info"
+        # In a sentence with several requests the words of the others stay, and so does what they asked.
+        texts: tuple[str, ...] = (done.text,)
+        own = self.say(turn.language, "agentplus.off")
+        if len(reply.texts) > 1 and own in reply.texts:
+            texts = tuple(done.text if text == own else text for text in reply.texts)
+            context = context if done.asks else str(reply.payload.get("context") or context)
         cards = (*(reply.payload.get("cards") or ()), *done.cards)
         return replace(
-            reply, texts=(done.text,), payload={**reply.payload, "actions": actions, "context": context, "cards": cards}
+            reply, texts=texts, payload={**reply.payload, "actions": actions, "context": context, "cards": cards}
         )
 
     def engaged(self, session: str, now: datetime) -> bool:
@@ -417,16 +423,17 @@ class Conversation:
         turn.model(reply.timings)
         understanding, payload = reply.understanding, reply.payload
         turn.slots = reply.slots
-        turn.emit(
-            Understood(
-                turn.session,
-                turn.number,
-                understanding.intent,
-                self._function_of(understanding.intent),
-                understanding.confidence,
-                understanding.entities,
+        for meant in (understanding, *reply.others):
+            turn.emit(
+                Understood(
+                    turn.session,
+                    turn.number,
+                    meant.intent,
+                    self.function_of(meant.intent),
+                    meant.confidence,
+                    meant.entities,
+                )
             )
-        )
         actions = [
             Acted(turn.session, turn.number, a["name"], a.get("arguments") or {}, bool(a.get("ok", True)))
             for a in payload.get("actions") or ()

@@ -59,6 +59,8 @@ class DialogueReply:
     """dialogue slots after the turn, None ones left out"""
     timings: Mapping[str, float] = field(default_factory=dict)
     """milliseconds by stage"""
+    others: tuple[Understanding, ...] = ()
+    """what further requests of the same message mean (`agent.several`)"""
 
 
 class Dialogue(Protocol):

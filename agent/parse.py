@@ -1,21 +1,22 @@
 """`concierge parse`: JSON lines in, what each sentence means out (docs/lines.md).
 
-In: {"id", "text", "lang", "context"?}. Out, in the same order: {"id", "intent", "confidence", "entities", "function"}. A line
-that cannot be read gives {"id"?, "error"} and the run goes on.
+In: {"id", "text", "lang", "context"?}. Out, in the same order: {"id", "intent", "confidence", "entities", "function"}, and
+"requests" when the sentence holds several. A line that cannot be read gives {"id"?, "error"} and the run goes on.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO
 
 from agent.composition import load_safety, open_parser
 from agent.conversation import clean, detect, parse_metadata
-from agent.dialogue import Dialogue
+from agent.dialogue import Dialogue, Understanding
 from agent.safety import Safety
 from agent.settings import Settings
+from agent.several import requests_of
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ async def parse(settings: Settings, lines: Iterable[bytes], out: TextIO) -> int:
         for line in lines:
             if not line.strip():
                 continue
-            answer = await _one(line, dialogue, safety)
+            answer = await _one(line, dialogue, safety, function_of)
             problems += "error" in answer
             if "intent" in answer:
                 answer["function"] = "handoff" if answer["intent"] == "emergency" else function_of(answer["intent"])
@@ -40,7 +41,9 @@ async def parse(settings: Settings, lines: Iterable[bytes], out: TextIO) -> int:
     return 1 if problems else 0
 
 
-async def _one(line: bytes, dialogue: Dialogue, safety: Safety) -> dict[str, Any]:
+async def _one(
+    line: bytes, dialogue: Dialogue, safety: Safety, function_of: Callable[[str | None], str]
+) -> dict[str, Any]:
     try:
         row = read_line(line, "text")
     except ValueError as error:
@@ -56,15 +59,29 @@ async def _one(line: bytes, dialogue: Dialogue, safety: Safety) -> dict[str, Any
     language = row["lang"] if row.get("lang") in ("ja", "en") else detect(text, None)
     context = row.get("context")
     try:
-        understanding = await dialogue.parse(
-            text, language=language, metadata=parse_metadata(context if isinstance(context, str) else None)
-        )
+        told = parse_metadata(context if isinstance(context, str) else None)
+        understanding = await dialogue.parse(text, language=language, metadata=told)
+        parts = await requests_of(dialogue, function_of, text, language, told)
     except Exception as error:
         # One sentence the engines stumble over does not take the thousands after it along.
         log.exception("a line could not be parsed")
         return {**identity, "error": f"could not be understood: {type(error).__name__}"}
+    answer = {**identity, **_meaning(understanding)}
+    if parts:
+        answer["requests"] = [
+            {
+                "text": part.text,
+                "start": part.start,
+                **_meaning(part.understanding),
+                "function": function_of(part.understanding.intent),
+            }
+            for part in parts
+        ]
+    return answer
+
+
+def _meaning(understanding: Understanding) -> dict[str, Any]:
     return {
-        **identity,
         "intent": understanding.intent,
         "confidence": round(understanding.confidence, 4),
         "entities": [dict(e) for e in understanding.entities],

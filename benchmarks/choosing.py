@@ -14,11 +14,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent import settings as settings_module
 from tests.conftest import RunningSystem
 from tests.scenarios import Scenario, load, problems
 from tests.test_conversations import arrange, play
-
-from agent import settings as settings_module
 
 ROOT = Path(__file__).resolve().parents[1]
 

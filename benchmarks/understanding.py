@@ -29,6 +29,10 @@ PROJECT: Final = Path(__file__).resolve().parents[1]
 CORPORA: Final = ("jmultiwoz_dev_ja", "kvret_dev_en", "slurp_devel_en", "topv2_validation_en", "bsd_chatter_dev_ja_en")
 FOUR: Final = ("destination_search", "filter_results", "weather", "chitchat_oos")
 EIGHT: Final = (*FOUR, "news", "traffic_route", "audio_vehicle_control", "climate")
+TELLING: Final = frozenset(
+    {"ask_weather", "ask_news", "ask_traffic", "ask_eta", "ask_place", "ask_vehicle", "ask_prediction", "show_learnt"}
+)
+"""intents that only tell something: no search, setting, vehicle or handoff"""
 HARMLESS: Final = ("dialogue_control", "schedule_other")
 """answers to a line that asks nothing of the car that count as right: nothing was done"""
 
@@ -76,8 +80,11 @@ class Pipeline:
         """Trains on every file of `nlu`; seconds it took."""
         from rasa.shared.nlu.training_data.loading import load_data
 
+        return self.train_on(load_data(str(nlu)))
+
+    def train_on(self, data: Any) -> float:
+        """Trains on Rasa's training data; seconds it took."""
         started = time.perf_counter()
-        data = load_data(str(nlu))
         for component in self.components:
             if hasattr(component, "train"):
                 component.train(data)
@@ -162,13 +169,13 @@ def macro(table: Mapping[str, tuple[float, float, float, int]]) -> float:
     return float(np.mean([row[2] for row in table.values()])) if table else float("nan")
 
 
-def action_rate(answers: Answers, language: str, source: str) -> tuple[float, int]:
-    """Share of lines that ask nothing of the car and were answered with an action."""
+def action_rate(answers: Answers, language: str, source: str, *, doing: bool = False) -> tuple[float, int]:
+    """Share of lines that ask nothing of the car and were answered with an action; `doing`: not counting what only tells."""
     from agent.nlu.functions import ACTING
 
     acted = [
-        function in ACTING
-        for line, function in zip(answers.lines, answers.functions, strict=True)
+        function in ACTING and not (doing and intent in TELLING)
+        for line, function, intent in zip(answers.lines, answers.functions, answers.intents, strict=True)
         if line.language == language and line.source == source and line.gold == "chitchat_oos"
     ]
     return (float(np.mean(acted)) if acted else float("nan")), len(acted)
@@ -185,11 +192,12 @@ def tables(answers: Answers) -> Iterator[str]:
             yield f"| {function} | {precision:.2f} | {recall:.2f} | {f1:.2f} | {count} |"
         yield "\nConfusion (rows: meant, columns: understood):\n"
         yield from confusion(scored)
-        yield "\nActions on lines that ask nothing of the car:\n"
+        yield "\nActions on lines that ask nothing of the car (in brackets without those that only tell something):\n"
         for source in CORPORA:
             rate, count = action_rate(answers, language, source)
             if count:
-                yield f"- {source}: {rate:.1%} of {count}"
+                did, _ = action_rate(answers, language, source, doing=True)
+                yield f"- {source}: {rate:.1%} ({did:.1%}) of {count}"
 
 
 def confusion(scored: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -308,9 +316,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = "\n".join(head + report) + "\n"
     print(text)
     if not arguments.fast and not arguments.profile and lines:
-        means = (PROJECT / "benchmarks" / "understanding_means.md").read_text(encoding="utf-8")
-        (PROJECT / "docs" / "understanding.md").write_text(f"{text}\n{means}", encoding="utf-8")
+        compose(text)
     return 0
+
+
+PARTS: Final = ("means", "choosing", "crossvalidation")
+"""what follows the measured tables in docs/understanding.md: benchmarks/understanding_NAME.md"""
+
+
+def compose(measured: str | None = None) -> None:
+    """Writes docs/understanding.md: the tables measured here (None: those that stand in it) and the parts of other commands."""
+    page = PROJECT / "docs" / "understanding.md"
+    if measured is None:
+        measured = page.read_text(encoding="utf-8").split("\n## Means tried", 1)[0] + "\n"
+    parts = [PROJECT / "benchmarks" / f"understanding_{name}.md" for name in PARTS]
+    page.write_text(
+        "\n".join([measured, *(p.read_text(encoding="utf-8") for p in parts if p.exists())]), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":
