@@ -263,13 +263,16 @@ def _chat(settings: Settings, arguments: argparse.Namespace) -> int:
 
 
 def _say(settings: Settings, arguments: argparse.Namespace) -> int:
-    from agent.composition import open_system
+    from agent.composition import open_agentplus, open_system
     from agent.events import to_line
 
     prepare(settings)
 
     async def say() -> int:
-        async with open_system(settings, lasting=True) as system:
+        async with open_system(settings, lasting=True) as system, contextlib.AsyncExitStack() as stack:
+            if settings.agentplus:
+                plus = await stack.enter_async_context(open_agentplus(system, lambda: [arguments.session]))
+                await plus.step()
             turn = await system.conversation.turn(arguments.session, arguments.text, language=arguments.lang)
             if arguments.json:
                 for event in turn.events:

@@ -587,7 +587,7 @@ def elsewhere(system: System) -> Callable[[str], Awaitable[None]]:
 
     async def forget(driver: str) -> None:
         await system.conversation.forget(driver)
-        if system.event_log is not None:
+        if system.event_log is not None and driver != "guest":
             await asyncio.to_thread(system.event_log.forget, driver)
         await asyncio.to_thread(forget_files, system.settings, driver)
 

@@ -86,7 +86,8 @@ def forget_conversations(path: Path, driver: str) -> set[str]:
         db.execute("BEGIN IMMEDIATE")
         touched = forget_turns(db, driver)
         db.execute("COMMIT")
-        pack(db)
+        if touched:
+            pack(db)
     return touched
 
 
@@ -125,12 +126,13 @@ def forget_files(settings: Settings, driver: str) -> None:
     """Everything said by a driver that lies in files of ours and no running part holds open: recordings, what was typed, the
     log. Raises `ForgettingError`."""
     Recordings(settings).erase(driver)
+    if driver == "guest":
+        # Neither logged nor kept as typed lines in the first place.
+        return
     forget_log(settings.home / "logs", driver)
-    typed = settings.state / "chat-history"
     with contextlib.suppress(FileNotFoundError):
-        # It names no driver; a guest's lines are never written.
-        if driver != "guest":
-            typed.unlink()
+        # It names no driver.
+        (settings.state / "chat-history").unlink()
 
 
 def forget_handoffs(path: Path, driver: str) -> None:

@@ -183,7 +183,9 @@ class HandoffStore:
         with self._transaction():
             for table in ("outbox", "owners"):
                 self._db.execute(f"DELETE FROM {table} WHERE handoff IN ({ended})", (driver,))
-            self._db.execute("DELETE FROM handoffs WHERE driver = ? AND ended IS NOT NULL", (driver,))
+            gone = self._db.execute("DELETE FROM handoffs WHERE driver = ? AND ended IS NOT NULL", (driver,)).rowcount
+        if not gone:
+            return
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._db.execute("VACUUM")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -133,11 +133,13 @@ def erase(settings: Settings, driver: str, place: int | None, taste: str | None,
         else:
             gone = history.erase(profile.id)
             asyncio.run(_forget_places(settings, profile))
+            _forget_words(settings, profile)
             if profile.role == "owner":
                 profiles.change(profile.id, asked=(), notices={}, paused=False)
             else:
                 profiles.remove(profile.id)
             history.pack()
+            profiles.pack()
             print(f"Erased: {gone.drives} drives, {gone.places} places, and everything concluded from them.", file=out)
     return 0
 
@@ -154,6 +156,19 @@ async def _forget_places(settings: Settings, profile: Profile) -> None:
         raise StartError(f"Home, work and earlier destinations could not be erased ({error}). Try again.") from error
     finally:
         memory.close()
+
+
+def _forget_words(settings: Settings, profile: Profile) -> None:
+    """What the driver said: conversations, recordings, the log, ended handoffs."""
+    from agent.forgetting import ForgettingError, forget_conversations, forget_files, forget_handoffs
+
+    try:
+        forget_conversations(settings.state / "conversations.sqlite", profile.id)
+        for name in ("handoffs.sqlite", "handoffs-chat.sqlite"):
+            forget_handoffs(settings.state / name, profile.id)
+        forget_files(settings, profile.id)
+    except ForgettingError as error:
+        raise StartError(f"Not everything that was said could be erased: {error}. Try again.") from error
 
 
 def import_tracks(

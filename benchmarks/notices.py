@@ -1,9 +1,10 @@
 """Notices on simulated drives: how many were right, how many a nuisance per driving hour, what was missed.
 
-    uv run python -m benchmarks.notices [--drives 40] [--seed 1]
+    uv run python -m benchmarks.notices [--drives 40] [--seed 1] [--elsewhere] [--without-road-ahead]
 
 A commuter with three known weeks drives (two thirds to the usual place, a third somewhere else; half of the drives guided). Up to
-four events lie on the driven road or on others, with delays of 1 to 25 minutes; some days it rains or snows.
+four events lie on the driven road or on others (the usual road, the straight continuation beyond a corner, anywhere), with delays of
+1 to 25 minutes; some days it rains or snows.
 
 Relevant: on the road really driven, met at least two minutes after the drive began, and an accident, a closure, or five minutes
 of delay or more. Missed: relevant, and passed without a word. Nuisance: told of a road not driven, of less than three minutes
@@ -22,12 +23,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from agent.notices import look
+from agent.prediction.geometry import plane
 from backends.model import Position, Route, TrafficEvent
 from backends.routes import RouteLine
 from backends.traffic import match_along
 from simulator.vehicle import JAPAN
-from tests.fakes_drive import GYM, HOME, SHOP, WORK, Drive, at
+from tests.fakes_drive import GYM, HOME, MIDDLE, SHOP, WORK, Drive, at
 
+MIDDLE_POINT = (MIDDLE.latitude, MIDDLE.longitude)
 KINDS = ("jam", "jam", "jam", "accident", "restriction", "roadworks")
 PLACES = {"work": WORK, "gym": GYM, "shop": SHOP, "elsewhere": at(-7000, -3000)}
 
@@ -42,15 +48,28 @@ class Tally:
     weather: int = 0
 
 
-async def one(folder: Path, rng: random.Random, tallies: dict[str, Tally], *, guided: bool, log: bool) -> None:
+async def one(
+    folder: Path,
+    rng: random.Random,
+    tallies: dict[str, Tally],
+    *,
+    guided: bool,
+    log: bool,
+    elsewhere: bool,
+    ahead: bool,
+) -> None:
     start = datetime(2026, 5, 11, 7, 50, tzinfo=JAPAN) + timedelta(days=7 * rng.randrange(2) + rng.randrange(5))
     drive = Drive(folder, now=start)
     goal = "work" if rng.random() < 2 / 3 else rng.choice(("gym", "shop", "elsewhere"))
+    if elsewhere:
+        goal = rng.choice(("gym", "shop", "elsewhere"))
+    if not ahead:
+        drive.plus.road_ahead = False
     tally = tallies[
         "set route" if guided else "predicted, usual place" if goal == "work" else "predicted, another place"
     ]
     route = await drive.way(HOME, PLACES[goal])
-    on_road = place_events(drive, rng, route)
+    on_road = place_events(drive, rng, route, await drive.way(HOME, WORK))
     if rng.random() < 0.25:
         drive.world.force_weather(rng.choice(("rain", "snow")))
     told: dict[str, Position] = {}
@@ -69,7 +88,7 @@ async def one(folder: Path, rng: random.Random, tallies: dict[str, Tally], *, gu
     drive.close()
 
 
-def place_events(drive: Drive, rng: random.Random, route: Route) -> list[TrafficEvent]:
+def place_events(drive: Drive, rng: random.Random, route: Route, usual: Route) -> list[TrafficEvent]:
     """Events on the driven road and on others; returns those on the driven one."""
     for number in range(rng.randrange(5)):
         kind: Any = rng.choice(KINDS)
@@ -80,6 +99,17 @@ def place_events(drive: Drive, rng: random.Random, route: Route) -> list[Traffic
             drive.world.place_on_route(
                 kind, route.geometry, f"道{number}", from_m=from_m, length_m=length, delay_s=delay
             )
+        elif rng.random() < 0.3:
+            from_m = rng.uniform(1000, usual.distance_m - 500)
+            drive.world.place_on_route(
+                kind, usual.geometry, f"道{number}", from_m=from_m, length_m=length, delay_s=delay
+            )
+        elif rng.random() < 0.4:
+            # Where the street goes on and the drive turns off.
+            corner = plane(np.array([[p.latitude, p.longitude] for p in route.geometry[38:40]]), *MIDDLE_POINT)
+            on = (corner[1] - corner[0]) / max(1.0, float(np.hypot(*(corner[1] - corner[0]))))
+            beyond = corner[1] + on * rng.uniform(300, 4000)
+            drive.world.place_event(kind, (at(float(beyond[0]), float(beyond[1])),), f"道{number}", delay_s=delay)
         else:
             spot = at(rng.uniform(-9000, 9000), rng.uniform(-9000, 9000))
             drive.world.place_event(kind, (spot,), f"道{number}", delay_s=delay)
@@ -129,7 +159,7 @@ def judge(
             print("nuisance", notice.kind, notice.text)
 
 
-async def run(drives: int, seed: int, log: bool) -> None:
+async def run(drives: int, seed: int, log: bool, elsewhere: bool, ahead: bool) -> None:
     names = ("set route", "predicted, usual place", "predicted, another place")
     tallies = {name: Tally() for name in names}
     with tempfile.TemporaryDirectory() as name:
@@ -142,7 +172,15 @@ async def run(drives: int, seed: int, log: bool) -> None:
         for number in range(drives):
             folder = Path(name) / str(number)
             shutil.copytree(taught, folder)
-            await one(folder, rng, tallies, guided=bool(number % 2), log=log)
+            await one(
+                folder,
+                rng,
+                tallies,
+                guided=bool(number % 2) and not elsewhere,
+                log=log,
+                elsewhere=elsewhere,
+                ahead=ahead,
+            )
     print("| | hours | said | precision | nuisance an hour | relevant | missed |\n|---|---|---|---|---|---|---|")
     for kind, t in tallies.items():
         if not t.hours:
@@ -159,8 +197,20 @@ def main() -> None:
     parser.add_argument("--drives", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", action="store_true", help="tell each miss and each nuisance")
+    parser.add_argument(
+        "--elsewhere", action="store_true", help="only drives that are not to the usual place, none guided"
+    )
+    parser.add_argument(
+        "--without-road-ahead", action="store_true", help="only the likeliest destination, as a baseline"
+    )
+    parser.add_argument(
+        "--meet", type=float, default=look.MEET, help="chance from which on the road ahead is spoken of"
+    )
     arguments = parser.parse_args()
-    asyncio.run(run(arguments.drives, arguments.seed, arguments.log))
+    look.MEET = arguments.meet
+    asyncio.run(
+        run(arguments.drives, arguments.seed, arguments.log, arguments.elsewhere, not arguments.without_road_ahead)
+    )
 
 
 if __name__ == "__main__":

@@ -55,14 +55,18 @@ def sentences() -> Phrases:
 
 
 class GridRoads:
-    """Streets along the axes: east-west first, or north-south first where the first way is closed."""
+    """Streets along the axes: east-west first, or north-south first where the first way is closed or the car heads there."""
 
     async def route(self, request: RouteRequest) -> tuple[Route, ...]:
         a, b = request.origin, request.destination
+        north_first = request.heading is not None and abs((request.heading + 90) % 180 - 90) < 45
         ways = [
             self._way(a, Position(a.latitude, b.longitude), b, 1.0, request.language),
             self._way(a, Position(b.latitude, a.longitude), b, 1.08, request.language),
         ]
+        if north_first:
+            # Who drives north or south goes on, and turns later.
+            ways.reverse()
         open_ways = [w for w in ways if not any(distance_to_line(p, w.geometry) < 120 for p in request.exclude)]
         if not open_ways:
             raise NotFound("routes", "no way")

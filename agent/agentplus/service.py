@@ -47,6 +47,8 @@ OFF_ROUTE_M = 250.0
 ACROSS_M = 400.0
 """driven on so far, a prediction is made anew"""
 STEP_S = 1.0
+SHOWN_M, SOON_S = 400.0, 60.0
+"""driven less than this, of a predicted road only what is met within so many seconds is told"""
 SURELY = 0.8
 SURE_REACH_M, SURE_STEP_M = 8_000.0, 200.0
 """the road ahead is shown as far as it is as sure as that"""
@@ -107,6 +109,8 @@ class AgentPlus:
         self._onward = Onward(senses.roads)
         self.ways: tuple[Way, ...] = ()
         """the ways the drive may go on, as they were looked at last"""
+        self.road_ahead = True
+        """whether the road is looked at where the destination is not known"""
         self.last: Snapshot | None = None
         self.key: str | None = None
         """what the car reports of the key or telephone, None before the first look"""
@@ -200,11 +204,23 @@ class AgentPlus:
         assert self._looked is not None
         passed = (now - self._looked).total_seconds()
         aged = [replace(c, ahead_s=max(0.0, c.ahead_s - passed)) for c in self._candidates]
+        if self._ahead is not None and self._ahead.predicted and not self._shown():
+            # A few hundred metres tell much: what can wait for them waits.
+            aged = [c for c in aged if c.kind == "destination" or c.ahead_s < SOON_S]
         assert self.last is not None
         free = day_kind(now, self.last.position.latitude, self.last.position.longitude) > 0
         chosen = self.manager.choose(aged, moment, free_day=free)
         if chosen is not None:
             await self._speak(chosen, self._ahead, now)
+
+    def _shown(self) -> bool:
+        """Whether the drive has shown where it heads."""
+        path = self._recorder.path
+        return self._recorder.driving and len(path) > 1 and self._driven_m() >= SHOWN_M
+
+    def _driven_m(self) -> float:
+        assert self.last is not None
+        return self._situation(self.last.at, self.last.position).driven_m
 
     def _moment(self, before: Snapshot | None, at: Snapshot, now: datetime, ahead: Ahead | None) -> DriveMoment:
         workload = 0.0
@@ -247,7 +263,7 @@ class AgentPlus:
             self.prediction = self.predictor.predict(situation)
         prediction = self.prediction
         self.ways = ()
-        if self._recorder.driving:
+        if self._recorder.driving and self.road_ahead:
             self.ways = await self._onward.ways(
                 self.predictor, prediction, situation, at.heading, self.spoken()
             )  # fmt: skip
@@ -512,6 +528,9 @@ class AgentPlus:
                 await asyncio.to_thread(self.history.save, profile.id, self.predictor)
                 self._version = await self._version_now()
             elif version != self._version or profile != self.profile:
+                if self._elsewhere is not None and not version[0] and len(self.predictor.habits):
+                    # Initialised elsewhere: what was said is gone here as well.
+                    await self._elsewhere(profile.id)
                 self.profile = profile
                 await asyncio.to_thread(self._load, profile)
                 await self._learn_names()

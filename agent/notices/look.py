@@ -40,7 +40,7 @@ DETOUR_POINTS = 5
 """points of an event the detour must not pass"""
 REACH_M = 8_000.0
 """how far ahead events are looked for on the road one goes on by"""
-MEET = 0.6
+MEET = 0.75
 """without a known destination, an event is spoken of from this chance on that it is passed"""
 FALSE_ALARM = 0.95
 """that a fresh report is true"""

@@ -16,6 +16,7 @@ from agent.composition import System
 from agent.web.agentplus_messages import AgentPlusMessages
 from backends.model import SavedPlace
 from tests.fakes_drive import GYM, HOME, WORK, Drive, sentences
+from tests.unit.test_web import open_front
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 
@@ -124,7 +125,7 @@ REFUSED: list[dict[str, Any]] = [
         {"do": "remove_driver", "id": "owner"}, {"do": "erase", "item": "place:99"}, {"do": "erase", "item": 3},
         {"do": "erase", "item": "habit:x-y"}, {"do": "name", "item": "place:99", "name": "x"},
         {"do": "driver", "id": "nobody"}, {"do": "add_driver", "name": " "}, {"do": "rename_driver", "id": "x", "name": "y"},
-    ],  # fmt: skip
+]  # fmt: skip
 
 
 async def test_what_cannot_be_done_is_refused_with_a_sentence(page: Page) -> None:
@@ -240,3 +241,11 @@ async def test_switched_off_it_says_so(page: Page) -> None:
     got = await off.ask("show")
     assert (got["on"], set(got)) == (False, {"type", "do", "on", "said"})
     assert got["said"]
+
+
+async def test_over_the_socket(tmp_path: Path) -> None:
+    async with open_front(tmp_path) as front:
+        got = await front.talk({"type": "agentplus", "do": "show", "language": "en"}, until="agentplus")
+        assert got[-1]["on"] is False
+        got = await front.talk({"type": "agentplus", "do": "explode"}, until="refused")
+        assert got[-1]["reason"] == "unknown message"
