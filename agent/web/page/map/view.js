@@ -126,11 +126,11 @@ export function openView(engine, host, info, room) {
       if (chosen) overview();
     }
     const put = (id, features) => map.getSource(id)?.setData(collection(features));
-    put("other-routes", routes.filter((r) => !r.chosen && r.line.length > 1).map((r) => feature(r.line, { id: r.id })));
+    put("other-routes", routes.filter((r) => !r.chosen && r.line.length > 1).map((r) => feature(fromFork(r.line, chosen.line), { id: r.id })));
     put("waypoints", (message.waypoints ?? []).map((at) => feature([at])));
     if (!chosen) put("route", []);
     else restOfRoute();
-    for (const chip of chips) chip.remove();
+    for (const old of chips) old.remove();
     chips = [];
     if (!chosen) return;
     const others = routes.filter((route) => !route.chosen && route.line.length > 1);
@@ -211,7 +211,9 @@ export function openView(engine, host, info, room) {
     const left = unit && unit.left - room.left < room.width / 3 && unit.right < room.left + room.width * 0.7 && unit.top < room.bottom - 60 && unit.height > room.height / 2 ? Math.max(0, unit.right - room.left) : 0;
     const low = unit && unit.top > room.top + 60 && unit.top < room.bottom ? room.bottom - unit.top : 0;
     if (kind === "follow") return { left, right: 0, top: up === "heading" ? room.height * 0.34 : 0, bottom: low };
-    return { left: left + 60, right: 110, top: Math.min(150, room.height * 0.22), bottom: low + Math.min(80, room.height * 0.14) };
+    // Room for the labels that stand on the outermost points.
+    const side = Math.min(120, room.width * 0.12);
+    return { left: left + side, right: side, top: Math.min(150, room.height * 0.22), bottom: low + Math.min(90, room.height * 0.14) };
   }
 
   function frameAll(points) {
@@ -353,6 +355,14 @@ export function openView(engine, host, info, room) {
       map.setStyle(style(light, labels, info, location.origin), { diff: false });
     },
   };
+}
+
+// A way without what it has in common with the set one: the car leaves no second trace behind it.
+function fromFork(line, chosen) {
+  const known = new Set(chosen.map(String));
+  let fork = 1;
+  while (fork < line.length - 1 && known.has(String(line[fork]))) fork += 1;
+  return line.slice(fork - 1);
 }
 
 const box = ({ x, y }, r) => [[x - r, y - r], [x + r, y + r]];
