@@ -1,7 +1,7 @@
 // The map by MapLibre: follows the car, shows the ways, the events, the results.
 import { make, set } from "../dom.js";
 import { fill } from "../words.js";
-import { bounds, ownPoint, turn } from "./geo.js";
+import { fit, ownPoint, turn } from "./geo.js";
 import { Motion } from "./motion.js";
 import { results, spoken } from "./places.js";
 import { PALETTES, restyle, style } from "./style.js";
@@ -213,7 +213,7 @@ export function openView(engine, host, info, room) {
     if (kind === "follow") return { left, right: 0, top: up === "heading" ? room.height * 0.34 : 0, bottom: low };
     // Room for the labels that stand on the outermost points.
     const side = Math.min(120, room.width * 0.12);
-    return { left: left + side, right: side, top: Math.min(150, room.height * 0.22), bottom: low + Math.min(90, room.height * 0.14) };
+    return { left: left + side, right: side, top: Math.min(150, room.height * 0.22), bottom: low + (room.width <= 760 ? 75 : Math.min(90, room.height * 0.14)) };
   }
 
   function frameAll(points) {
@@ -221,8 +221,9 @@ export function openView(engine, host, info, room) {
     since = performance.now();
     chrome.following(false);
     framed = true;
-    const camera = map.cameraForBounds(bounds(points), { padding: padding("all"), maxZoom: 15.5, bearing: 0 });
-    if (camera) map.easeTo({ ...camera, pitch: 0, bearing: 0, padding: { left: 0, right: 0, top: 0, bottom: 0 }, duration: calm.matches ? 0 : 900 });
+    const room = padding("all");
+    const seen = fit(points, host.clientWidth - room.left - room.right, host.clientHeight - room.top - room.bottom, 15.5);
+    map.easeTo({ ...seen, pitch: 0, bearing: 0, padding: room, duration: calm.matches ? 0 : 900 });
   }
 
   function overview() {
