@@ -58,6 +58,8 @@ T = TypeVar("T")
 NLU_DATA = PROJECT / "nlu_data"
 START = Position(35.6586, 139.7454)
 """where a new car stands: below Tokyo Tower"""
+CENTRE_FRESH_S = 30.0
+"""what the centre said is asked anew after so long: its world changes at a tester's word"""
 Clock = Callable[[], datetime]
 
 
@@ -115,12 +117,14 @@ async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]
     """The world as the actions see it, in the running event loop."""
     from actions.skill import World
     from agent.prediction.store import History
+    from backends.coverage import CachedArea, Coverage, CoveredNews, CoveredWeather
     from backends.gazetteer import JapanGazetteer
     from backends.http import open_session
     from backends.maps import current
     from backends.memory import SqlMemory
     from backends.navigation import VissNavigation
     from backends.news import FallbackNews, RssNews, centre_feeds
+    from backends.parking import CentreParking, LivePlaces
     from backends.places import SqlitePlaces
     from backends.routes import ValhallaRoutes
     from backends.traffic import CentreTraffic
@@ -135,27 +139,29 @@ async def open_world(addresses: Addresses, clock: Clock) -> AsyncIterator[World]
     routes = ValhallaRoutes(folder / "tiles")
     vehicle = VissVehicle(addresses.viss_url)
     session = open_session()
-    centre_weather = OpenMeteoWeather(addresses.centre_url, session, clock=clock)
+    coverage = Coverage(vehicle)
+    parking = CentreParking(addresses.centre_url, session, clock=clock)
+    centre_weather = OpenMeteoWeather(addresses.centre_url, session, clock=clock, fresh_s=CENTRE_FRESH_S)
     online_weather = OpenMeteoWeather("https://api.open-meteo.com", session, addresses.online_deadline_s, clock=clock)
-    centre_news = RssNews(centre_feeds(addresses.centre_url), session, clock=clock)
+    centre_news = RssNews(centre_feeds(addresses.centre_url), session, clock=clock, fresh_s=CENTRE_FRESH_S)
     online_news = RssNews(_feeds(), session, addresses.online_deadline_s, clock=clock)
     memory = SqlMemory(addresses.memory_url)
     history = History(addresses.history_url) if addresses.history_url else None
     drivers = History(addresses.profiles_url) if addresses.history_url else None
     try:
         yield World(
-            places=timed(places),
+            places=timed(CachedArea(LivePlaces(places, parking), coverage)),
             # The file the dialogue model reads as well: made once.
             gazetteer=JapanGazetteer.load(home),
             routes=timed(routes),
             vehicle=timed(vehicle),
             navigation=timed(VissNavigation(vehicle)),
             weather=timed(
-                FallbackWeather(online_weather, centre_weather, online=addresses.online, clock=clock,
+                FallbackWeather(CoveredWeather(online_weather, coverage), centre_weather, online=addresses.online, clock=clock,
                                 deadline_s=addresses.online_deadline_s)
             ),
             news=timed(
-                FallbackNews(online_news, centre_news, online=addresses.online, clock=clock,
+                FallbackNews(CoveredNews(online_news, coverage), centre_news, online=addresses.online, clock=clock,
                              deadline_s=addresses.online_deadline_s)
             ),
             traffic=timed(CentreTraffic(addresses.centre_url, session, clock=clock)),
@@ -292,8 +298,11 @@ class Simulation:
         viss: VissServer,
         centre: CentreServer,
     ) -> None:
+        from simulator.controls import Controls
+
         self.clock, self.vehicle, self.navigation = clock, vehicle, navigation
         self.world, self.viss, self.centre = world, viss, centre
+        self.controls = Controls(clock, vehicle, navigation, world)
 
     def line(self) -> Line:
         """Whether the centre can be reached and may be used."""
@@ -307,7 +316,12 @@ class Simulation:
         self.vehicle.place(position)
 
     def save(self, path: Path) -> None:
-        state = {"vehicle": self.vehicle.export_state(), "navigation": self.navigation.export_state()}
+        state = {
+            "vehicle": self.vehicle.export_state(),
+            "navigation": self.navigation.export_state(),
+            "world": self.world.export_state(),
+            "ahead_s": self.clock.ahead_s,
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         part.write_text(json.dumps(state, ensure_ascii=False), encoding="utf-8")
@@ -317,8 +331,12 @@ class Simulation:
         """Takes up the state saved at `path`; a broken file is left alone and the car starts anew."""
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
+            # The clock first: what is taken up is stamped with the car's time.
+            self.clock.ahead_s = float(state.get("ahead_s", 0.0))
             self.vehicle.import_state(state["vehicle"])
             self.navigation.import_state(state["navigation"])
+            if "world" in state:
+                self.world.import_state(state["world"])
         except FileNotFoundError:
             return
         except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -339,8 +357,7 @@ async def open_simulation(
     clock = clock or SimulatedClock()
     vehicle = SimulatedVehicle(clock, position=_start(settings))
     world = SimulatedWorld(seed, clock)
-    world.network_lost = not settings.connected
-    world.contract_cancelled = not settings.contract
+    world.equipment = settings.equipment
     simulation = Simulation(
         clock, vehicle, SimulatedNavigation(vehicle), world, VissServer(vehicle), CentreServer(world)
     )
@@ -349,6 +366,9 @@ async def open_simulation(
         if not _on_map(settings, vehicle.position):
             # Another map was chosen since: a car that stands off it would find nothing.
             simulation.restart(_start(settings))
+    # The settings say how the car starts; what was arranged before holds where they say nothing.
+    world.network_lost = world.network_lost or not settings.connected
+    world.contract_cancelled = world.contract_cancelled or not settings.contract
     async with simulation.viss, simulation.centre:
         try:
             yield simulation
@@ -436,6 +456,7 @@ def join(
         driver=settings.driver,
         desk_phone=settings.desk_phone,
         line=simulation.line,
+        equipment=lambda: simulation.world.equipment,
     )
     return System(settings, conversation, dialogue, simulation, stream, phrases, manners)
 

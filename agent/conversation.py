@@ -27,7 +27,7 @@ from agent.handoff_state import Command, Owner
 from agent.packet import Request
 from agent.safety import Distress, Safety
 from backends.errors import BackendError
-from backends.model import Language
+from backends.model import Equipment, Language
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,7 @@ class NoticeAnswer(Protocol):
 
 NoticeAnswers = Callable[[str, str, Language], Awaitable[NoticeAnswer | None]]
 """session, words, language → what they led to, None when they answer no notice"""
+LONGEST_ANSWER = timedelta(minutes=10)
 WORDS_A_SECOND = 7.0
 """characters a second a voice speaks; what was said last is still being said for so long"""
 
@@ -130,10 +131,11 @@ class Conversation:
         driver: str = "owner",
         desk_phone: str = "0800-300-0365",
         line: Callable[[], Line] = lambda: "ok",
+        equipment: Callable[[], Equipment] = lambda: "navi",
         handoffs: Handoffs | None = None,
     ) -> None:
         """`language` None: by the script of each message. `clock` is the car's. `line` says whether the centre can be
-        reached and may be used. `handoffs` None: there is no desk; its number is said instead. `answers`, once
+        reached and may be used, `equipment` what the head unit can do without it. `handoffs` None: there is no desk; its number is said instead. `answers`, once
         set, is asked first whether words answer a notice."""
         self.answers: NoticeAnswers | None = None
         self.stream = stream or EventStream()
@@ -147,6 +149,9 @@ class Conversation:
         self._driver = driver
         self._desk_phone = desk_phone
         self._line = line
+        self._equipment = equipment
+        self.observers: list[Callable[[TurnResult], None]] = []
+        """told of each turn that has ended"""
         self.handoffs = handoffs
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
 
@@ -179,7 +184,7 @@ class Conversation:
             return turn.apologise(f"conversation.{problem}", "cleaning", problem, limit=MAX_CHARACTERS)
         line = self._line()
         if line == "no_contract":
-            return turn.speak(self.say(turn.language, "conversation.no_contract"), "apology")
+            return turn.speak(self._without(turn.language, line), "apology")
         if self.answers is not None and (answered := await self._answered(turn, words)) is not None:
             return answered
         if turn.state.waiting >= MAX_WAITING:
@@ -190,6 +195,10 @@ class Conversation:
             told.setdefault("desk", {**known, "fresh": turn.state.desk_known != known["id"]})
             turn.state.desk_known = known["id"]
         return await self._ask(turn, words, told, line)
+
+    def _without(self, language: Language, line: Line) -> str:
+        """Why it cannot be done without contract or connection, and what this head unit can do all the same."""
+        return self.say(language, f"conversation.{line}_{self._equipment()}")
 
     def owner(self, session: str) -> Owner:
         """Who holds the line: the agent or an operator."""
@@ -243,7 +252,11 @@ class Conversation:
         state = self._sessions.get(session)
         if state is None:
             return False
-        return state.waiting > 0 or (state.speaking_until is not None and now < state.speaking_until)
+        if state.waiting > 0:
+            return True
+        left = state.speaking_until - now if state.speaking_until is not None else timedelta()
+        # A clock that was put back does not make an answer last for hours.
+        return timedelta() < left < LONGEST_ANSWER
 
     @property
     def driver(self) -> str:
@@ -384,7 +397,7 @@ class Conversation:
         text = _joined(reply.texts, turn.language)
         context = str(payload.get("context") or "gives_info")
         if line == "no_connection" and any(not a.ok and a.arguments.get("code") in _LOST for a in actions):
-            text = self.say(turn.language, "conversation.no_connection")
+            text = self._without(turn.language, line)
         return turn.speak(
             text,
             context,
@@ -467,7 +480,7 @@ class _Turn:
         self.emit(
             Spoke(self.session, self.number, text, self.language, context, quick_replies, cards, self._timings, total)
         )
-        return TurnResult(tuple(self._events), self.slots)
+        return self._ended()
 
     async def relay(self) -> TurnResult:
         """Ends the turn: the operator has what was said, or gets it as soon as the desk can be reached."""
@@ -479,7 +492,13 @@ class _Turn:
         handoffs = self.conversation.handoffs
         assert handoffs is not None
         self.emit(Relayed(self.session, self.number, handoffs.handoff_of(self.session), delivered))
-        return TurnResult(tuple(self._events), self.slots)
+        return self._ended()
+
+    def _ended(self) -> TurnResult:
+        result = TurnResult(tuple(self._events), self.slots)
+        for observer in list(self.conversation.observers):
+            observer(result)
+        return result
 
 
 def parse_metadata(context: str | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from agent.errors import SettingsError, StartError
+from backends.model import Equipment
 
 Profile = Literal["e5", "sparse"]
 LanguageChoice = Literal["auto", "ja", "en"]
@@ -49,6 +50,10 @@ class Settings:
     turn_deadline_s: Annotated[float, "seconds until the driver hears a sentence, whatever happens"] = 5.0
     driver: Annotated[str, "driver whose home, work and history are used"] = "owner"
     contract: Annotated[bool, "whether the car's G-Link contract is in force"] = True
+    equipment: Annotated[
+        Equipment,
+        "the head unit: `navi` (a navigation unit of its own, or Display Audio Plus) or `display_audio` (lives on the connection)",
+    ] = "navi"
     connected: Annotated[bool, "whether the car starts with a mobile connection"] = True
     log_text: Annotated[bool, "write what drivers say into the event log (personal data)"] = False
     agentplus: Annotated[bool, "whether the car learns drives and speaks up unasked (Agent+)"] = True
@@ -99,6 +104,7 @@ class Settings:
 
         check("profile", self.profile in get_args(Profile), "e5 or sparse")
         check("language", self.language in get_args(LanguageChoice), "auto, ja or en")
+        check("equipment", self.equipment in get_args(Equipment), "navi or display_audio")
         check("port", 0 <= self.port <= 65535, "0 to 65535")
         check("workers", 1 <= self.workers <= 8, "1 to 8")
         check("online_deadline_s", 0.1 <= self.online_deadline_s <= 10, "0.1 to 10")

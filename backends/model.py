@@ -378,6 +378,9 @@ class Headline:
 
 TrafficKind = Literal["jam", "accident", "closure", "restriction", "roadworks"]
 
+Equipment = Literal["navi", "display_audio"]
+"""the head unit: with a navigation unit of its own, or one that lives on the connection"""
+
 
 @dataclass(frozen=True, slots=True)
 class TrafficEvent:

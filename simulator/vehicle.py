@@ -75,6 +75,15 @@ class SimulatedClock:
     def advance(self, seconds: float) -> None:
         self._ahead += timedelta(seconds=seconds)
 
+    @property
+    def ahead_s(self) -> float:
+        """How far it runs ahead of its source, in seconds."""
+        return self._ahead.total_seconds()
+
+    @ahead_s.setter
+    def ahead_s(self, seconds: float) -> None:
+        self._ahead = timedelta(seconds=seconds)
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -327,10 +336,25 @@ class SimulatedVehicle:
         self._energy = BEV_CAPACITY_KWH
         self._report_energy()
 
+    def fill(self, percent: float) -> None:
+        """Leaves so much in the tank, or in the battery of an electric car."""
+        self._fuel = self._number(f"{FUEL}.TankCapacity") * percent / 100
+        self._energy = BEV_CAPACITY_KWH * percent / 100
+        self._report_energy()
+
     def puncture(self, wheel: str, loss_kpa: float) -> None:
         """Lets air out of a tyre: `wheel` is Row1.Wheel.Left and so on."""
         self._leak[wheel] += loss_kpa
         self._report_tyres()
+
+    def mend(self, wheel: str) -> None:
+        """The tyre holds its air again."""
+        self._leak[wheel] = 0.0
+        self._report_tyres()
+
+    def leak(self, wheel: str) -> float:
+        """kPa a tyre has lost."""
+        return self._leak[wheel]
 
     # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from backends import jma
-from backends.model import Position, TrafficEvent, TrafficKind
+from backends.model import Equipment, Position, TrafficEvent, TrafficKind
 
 Scenario = Literal["sunny", "rain", "snow", "typhoon"]
 Vacancy = Literal["vacant", "crowded", "full"]
@@ -64,8 +64,9 @@ class SimulatedWorld:
         self._clock = clock
         self._offices = jma.offices()
         self.time_offset = timedelta()
-        self.network_lost = False
-        """True: the centre cannot be reached"""
+        self._network_lost = False
+        self._equipment: Equipment = "navi"
+        self._observers: list[Callable[[], None]] = []
         self.contract_cancelled = False
         """True: the centre refuses"""
         self.news_on = True
@@ -78,6 +79,37 @@ class SimulatedWorld:
     def now(self) -> datetime:
         return self._clock() + self.time_offset
 
+    # ---- the car's line to it
+
+    @property
+    def network_lost(self) -> bool:
+        """True: neither the centre nor anything online can be reached."""
+        return self._network_lost
+
+    @network_lost.setter
+    def network_lost(self, lost: bool) -> None:
+        self._network_lost = lost
+        self._tell()
+
+    @property
+    def equipment(self) -> Equipment:
+        """What the car's head unit is."""
+        return self._equipment
+
+    @equipment.setter
+    def equipment(self, equipment: Equipment) -> None:
+        self._equipment = equipment
+        self._tell()
+
+    def on_line(self, observer: Callable[[], None]) -> None:
+        """`observer` is called when the network or the equipment changes: the car has signals of them."""
+        self._observers.append(observer)
+        observer()
+
+    def _tell(self) -> None:
+        for observer in self._observers:
+            observer()
+
     # ---- weather
 
     def force_weather(self, scenario: Scenario | None, prefecture: str | None = None) -> None:
@@ -86,6 +118,11 @@ class SimulatedWorld:
             self._forced.pop(prefecture, None)
         else:
             self._forced[prefecture] = scenario
+
+    @property
+    def forced_weather(self) -> Mapping[str | None, Scenario]:
+        """By prefecture; None: everywhere else."""
+        return dict(self._forced)
 
     def prefecture_of(self, position: Position) -> str:
         """The prefecture whose forecast covers the position."""
@@ -252,6 +289,10 @@ class SimulatedWorld:
         else:
             self._vacancies[place_id] = state
 
+    @property
+    def forced_vacancies(self) -> Mapping[str, Vacancy]:
+        return dict(self._vacancies)
+
     def vacancy(self, place_id: str) -> Vacancy:
         """How full a car park is now: busiest in the early afternoon and at weekends, each in its own way."""
         if place_id in self._vacancies:
@@ -261,6 +302,72 @@ class SimulatedWorld:
         busy = math.exp(-(((hour - 14) / 4.5) ** 2)) * (1.15 if now.weekday() >= 5 else 0.9)
         level = busy + 0.7 * (self._noise(f"parking:{place_id}", now.timestamp() / 5400) - 0.5)
         return "full" if level > 0.95 else "crowded" if level > 0.65 else "vacant"
+
+    # ---- state
+
+    def export_state(self) -> dict[str, Any]:
+        """What was arranged, as JSON, for a restart."""
+        return {
+            "network_lost": self.network_lost,
+            "contract_cancelled": self.contract_cancelled,
+            "equipment": self.equipment,
+            "news_on": self.news_on,
+            "weather": [[prefecture, scenario] for prefecture, scenario in self._forced.items()],
+            "vacancies": dict(self._vacancies),
+            "events": [_event_to_json(e) for e in self.events()],
+            "placed": self._placed,
+        }
+
+    def import_state(self, state: Mapping[str, Any]) -> None:
+        """Takes back what `export_state` gave. Raises `ValueError`, `KeyError` or `TypeError` for anything else, and then has
+        changed nothing."""
+        forced = {row[0]: row[1] for row in state["weather"]}
+        vacancies = dict(state["vacancies"])
+        events = [_event_from_json(row) for row in state["events"]]
+        if not all(isinstance(s, str) and s in get_args(Scenario) for s in forced.values()):
+            raise ValueError("not a weather")
+        if not all(isinstance(s, str) and s in get_args(Vacancy) for s in vacancies.values()):
+            raise ValueError("not a vacancy")
+        if state["equipment"] not in get_args(Equipment):
+            raise ValueError("not an equipment")
+        placed = int(state["placed"])
+        self._forced, self._vacancies, self._placed = forced, vacancies, placed
+        self._events = {event.id: event for event in events}
+        self.contract_cancelled, self.news_on = bool(state["contract_cancelled"]), bool(state["news_on"])
+        self.equipment = state["equipment"]
+        self.network_lost = bool(state["network_lost"])
+
+
+def _event_to_json(event: TrafficEvent) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "kind": event.kind,
+        "geometry": [[p.latitude, p.longitude] for p in event.geometry],
+        "road": event.road,
+        "road_en": event.road_en,
+        "delay_s": event.delay_s,
+        "length_m": event.length_m,
+        "updated_at": event.updated_at.isoformat(),
+        "until": event.until.isoformat() if event.until else None,
+    }
+
+
+def _event_from_json(row: Mapping[str, Any]) -> TrafficEvent:
+    if row["kind"] not in get_args(TrafficKind) or not row["geometry"]:
+        raise ValueError("not an event")
+    return TrafficEvent(
+        id=str(row["id"]),
+        kind=row["kind"],
+        geometry=tuple(Position(*point) for point in row["geometry"]),
+        road=str(row["road"]),
+        road_en=row["road_en"],
+        delay_s=row["delay_s"],
+        length_m=row["length_m"],
+        updated_at=datetime.fromisoformat(row["updated_at"]),
+        until=datetime.fromisoformat(row["until"]) if row["until"] else None,
+        source="simulator",
+        demo=True,
+    )
 
 
 def _wmo(cloud: float, amount: float, *, snow: bool, thunder: bool) -> int:

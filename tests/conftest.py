@@ -89,9 +89,7 @@ class RunningSystem:
 
         async def restart() -> None:
             self.system.simulation.restart()
-            self.system.simulation.world.network_lost = False
-            self.system.simulation.world.contract_cancelled = False
-            self.system.simulation.world.force_weather(None)
+            self.system.simulation.controls.reset()
 
         self.run(restart())
         return f"test-{self._sessions}"

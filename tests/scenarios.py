@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 SCENARIO_KEYS = {"name", "lang", "given", "turns"}
-GIVEN_KEYS = {"position", "time", "weather", "network", "contract", "drive"}
-TURN_KEYS = {"say", "expect", "within_ms", "drive"}
+GIVEN_KEYS = {"position", "time", "weather", "network", "contract", "drive", "guide", "world"}
+TURN_KEYS = {"say", "expect", "within_ms", "drive", "world"}
 EXPECT_KEYS = {
     "function", "intent", "context", "reply_has", "reply_lacks", "same_reply", "state", "state_has", "absent",
     "actions", "no_actions", "events",
@@ -28,6 +28,8 @@ class Step:
     within_ms: float | None = None
     drive: float = 0.0
     """seconds the car drives before the line"""
+    world: tuple[Mapping[str, Any], ...] = ()
+    """controls (simulator/controls.py) carried out before that"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def load(folder: Path) -> list[Scenario]:
                 _known(where, turn, TURN_KEYS)
                 expect = turn.get("expect") or {}
                 _known(where, expect, EXPECT_KEYS)
-                steps.append(Step(str(turn["say"]), expect, turn.get("within_ms"), float(turn.get("drive") or 0)))
+                drive, world = float(turn.get("drive") or 0), tuple(turn.get("world") or ())
+                steps.append(Step(str(turn["say"]), expect, turn.get("within_ms"), drive, world))
             out.append(Scenario(path.stem, row["name"], row.get("lang"), row.get("given") or {}, tuple(steps)))
     return out
 

@@ -72,6 +72,7 @@ def played_through(scenario: Scenario, system: RunningSystem) -> tuple[list[str]
 
 def arrange(scenario: Scenario, system: RunningSystem) -> None:
     """Brings about what the scenario takes as given."""
+    from agent.handoff_composition import open_hands
     from backends.model import Position
 
     given, simulation = scenario.given, system.system.simulation
@@ -83,6 +84,14 @@ def arrange(scenario: Scenario, system: RunningSystem) -> None:
             simulation.world.force_weather(given["weather"])
         simulation.world.network_lost = given.get("network") == "lost"
         simulation.world.contract_cancelled = given.get("contract") == "cancelled"
+        if guide := given.get("guide"):
+            latitude, longitude = guide["position"]
+            async with open_hands(system.system.settings, simulation) as carry_out:
+                await carry_out(
+                    "destination", {"name": guide["name"], "latitude": latitude, "longitude": longitude}, "ja"
+                )
+        for control in given.get("world", ()):
+            simulation.controls.apply(control)
 
     if "time" in given:
         at = datetime.fromisoformat(str(given["time"]))
@@ -96,6 +105,8 @@ def play(step: Step, scenario: Scenario, system: RunningSystem, session: str) ->
     language = scenario.lang if scenario.lang in ("ja", "en") else None
 
     async def turn() -> Outcome:
+        for control in step.world:
+            system.system.simulation.controls.apply(control)
         if step.drive:
             system.time.advance(step.drive)
             system.system.simulation.vehicle.step(step.drive)

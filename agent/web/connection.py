@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from aiohttp import WSMsgType, web
 
@@ -14,14 +14,23 @@ from agent.composition import System
 from agent.errors import AgentError
 from agent.events import said_unasked, to_json
 from agent.web.car_state import CarState
+from agent.web.guard import Allowance
+from agent.web.outbox import Outbox
 from agent.web.shown import Shown
 from agent.web.signals import Signals
 from agent.web.unit_messages import UnitMessages
 from agent.web.voice_stream import VoiceStream, VoiceStreams
+from agent.web.world_messages import WorldMessages, WorldRoom
 from backends.model import Language
 
 PROTOCOL = 1
-Work: TypeAlias = Coroutine[Any, Any, None] | Literal[False] | None
+MESSAGES_A_SECOND, MESSAGES_AT_ONCE = 25, 120
+"""of text; a finger on a slider sends 10 a second"""
+SOUNDS_A_SECOND, SOUNDS_AT_ONCE = 120, 600
+"""of binary messages; a microphone sends 50 a second, and more at once after a pause"""
+REFUSED_BEFORE_CLOSING = 300
+"""so many too many in a row, and the line is closed (1008)"""
+Work: TypeAlias = Coroutine[Any, Any, Any] | bool | None
 """what a message leads to: something to wait for, nothing more, or False: it is not as the protocol says"""
 Handler: TypeAlias = Callable[[Mapping[str, Any]], Work]
 
@@ -30,11 +39,16 @@ class Connection:
     """One open page."""
 
     def __init__(
-        self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams, shown: Shown
-    ) -> None:
+        self, system: System, ws: web.WebSocketResponse, session: str, voices: VoiceStreams, shown: Shown,
+        worlds: WorldRoom,
+    ) -> None:  # fmt: skip
         self._system, self._ws, self._session, self._shown = system, ws, session, shown
+        self._outbox = Outbox()
+        self._allowance = Allowance(MESSAGES_A_SECOND, MESSAGES_AT_ONCE)
+        self._sound_allowance = Allowance(SOUNDS_A_SECOND, SOUNDS_AT_ONCE)
         self._signals = Signals(system, session, self._send, shown)
         self._car = CarState(system, session, self._send)
+        self._worlds, self._world = worlds, WorldMessages(worlds, session, self._send, self._reset)
         self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
         self._turns: set[asyncio.Task[None]] = set()
@@ -51,11 +65,13 @@ class Connection:
             "reset": lambda _: self._reset(),
         }
         self._handlers |= self._car.handlers
+        self._handlers |= self._world.handlers
         self._handlers |= self._signals.handlers
         self._handlers |= UnitMessages(system, session, self._send).handlers
 
     async def run(self) -> None:
         conversation = self._system.conversation
+        sender = asyncio.create_task(self._outbox.run(self._send_text))
         welcome = {"type": "welcome", "protocol": PROTOCOL, "session": self._session}
         await self._send({**welcome, "owner": conversation.owner(self._session)})
         if conversation.handoffs is not None and (shown := conversation.handoffs.shown(self._session)):
@@ -63,7 +79,10 @@ class Connection:
         with self._system.stream.listen(self._session) as events:
 
             async def forward() -> None:
+                lost = 0
                 async for event in events:
+                    self._outbox.missed(events.lost - lost)
+                    lost = events.lost
                     await self._send(to_json(event))
                     if (words := said_unasked(event)) is not None:
                         self._voice.announce(*words)
@@ -71,6 +90,8 @@ class Connection:
             forwarder = asyncio.create_task(forward())
             try:
                 async for message in self._ws:
+                    if message.type in (WSMsgType.TEXT, WSMsgType.BINARY) and not await self._allowed(message.type):
+                        continue
                     if message.type is WSMsgType.TEXT:
                         await self._receive(message.data)
                     elif message.type is WSMsgType.BINARY and (reason := self._voice.hear(message.data)) is not None:
@@ -80,9 +101,24 @@ class Connection:
                 self._voice.close_soon()
                 self._signals.close()
                 self._car.close()
-                forwarder.cancel()
-                with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                    await forwarder
+                self._world.close()
+                for task in (forwarder, sender):
+                    task.cancel()
+                    with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+                        await task
+
+    async def _allowed(self, kind: WSMsgType) -> bool:
+        """Whether a message is within what one page may send; a flood is refused, told once, and ends the line."""
+        allowance = self._allowance if kind is WSMsgType.TEXT else self._sound_allowance
+        if allowance.take():
+            return True
+        if allowance.refused == 1:
+            await self._refuse("too many messages")
+        # What came at once is read without a pause; others, and the answers, have their turn as well.
+        await asyncio.sleep(0)
+        if allowance.refused > REFUSED_BEFORE_CLOSING:
+            await self._ws.close(code=1008, message=b"too many messages")
+        return False
 
     async def _receive(self, data: str) -> None:
         try:
@@ -94,8 +130,10 @@ class Connection:
         handle = self._handlers.get(kind) if isinstance(kind, str) else None
         if handle is None or (work := handle(message)) is False:
             await self._refuse("unknown message")
-        elif isinstance(work, Coroutine):
+            return
+        if isinstance(work, Coroutine):
             await work
+        self._worlds.saw(message)
 
     # ── one method a message; False: it is not as the protocol says ────────────────────────────────────────────────
 
@@ -148,13 +186,16 @@ class Connection:
         self._touch((number, accept))
         return None
 
-    async def _reset(self) -> None:
+    async def _reset(self) -> bool:
+        """Whether the conversation is forgotten."""
         try:
             await self._system.conversation.reset(self._session)
-            self._shown.forget(self._session)
-            await self._send({"type": "reset"})
         except AgentError as error:
             await self._refuse(error.code)
+            return False
+        self._shown.forget(self._session)
+        await self._send({"type": "reset"})
+        return True
 
     # ── what they lead to ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -200,6 +241,10 @@ class Connection:
         await self._send({"type": "refused", "reason": reason})
 
     async def _send(self, message: Mapping[str, Any]) -> None:
+        """Puts a message on its way; never waits for a page that reads slowly."""
+        self._outbox.put(message)
+
+    async def _send_text(self, text: str) -> None:
         if not self._ws.closed:
             with contextlib.suppress(ConnectionError):
-                await self._ws.send_json(message, dumps=lambda m: json.dumps(m, ensure_ascii=False))
+                await self._ws.send_str(text)

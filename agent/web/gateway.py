@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hmac
 import json
 import logging
 import logging.handlers
@@ -20,7 +19,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -44,10 +42,12 @@ from agent.events import PERSONAL, Event, to_json
 from agent.handoff_composition import open_handoffs, open_own_desk
 from agent.settings import Settings
 from agent.supervisor import Worker
+from agent.web import guard
 from agent.web.connection import Connection
 from agent.web.map_files import MapFiles
 from agent.web.shown import Shown
 from agent.web.voice_stream import OpenVoice, VoiceStreams
+from agent.web.world_messages import WorldRoom
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,10 @@ PAGE = Path(__file__).with_name("page")
 MAX_MESSAGE_BYTES = 1024 * 1024
 """what is too long for a turn is still read, so that the driver hears so; beyond this the line is closed (1009)"""
 MAX_CONNECTIONS = 64
+KERNEL_BUFFER_BYTES = 128 * 1024
+"""a second and more of sound; beyond it a page reads too slowly"""
 SAVE_EVERY_S = 10.0
 _SESSION = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' {socket}; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
 
 
 class Gateway:
@@ -73,8 +70,10 @@ class Gateway:
         self._sessions: Counter[str] = Counter()
         """sessions with an open page, and how many pages"""
         self._sockets: set[web.WebSocketResponse] = set()
+        self._connections: set[Connection] = set()
         self._voices = VoiceStreams(system, open_voice)
         self._shown = Shown(system.stream)
+        self._worlds = WorldRoom(system)
         self._files = frozenset(p.relative_to(PAGE).as_posix() for p in PAGE.rglob("*") if p.is_file())
         self.port = system.settings.port
         self.desk_page = ""
@@ -96,6 +95,7 @@ class Gateway:
         for socket_ in list(self._sockets):
             await socket_.close(code=1001, message=b"going away")
         await self._voices.close()
+        self._worlds.close()
 
     # ── who may come in ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -103,26 +103,15 @@ class Gateway:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        settings = self.system.settings
-        if settings.loopback and not settings.token and request.host.rsplit(":", 1)[0] not in _LOOPBACK_NAMES:
-            raise web.HTTPMisdirectedRequest(text="unknown host")
-        if settings.token and request.path != "/healthz" and not request.path.startswith("/page/"):
-            given = request.query.get("token", "")
-            if not hmac.compare_digest(given.encode(), settings.token.encode()):
-                raise web.HTTPUnauthorized(text="token missing or wrong")
-        origin = request.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != request.host:
-            raise web.HTTPForbidden(text="foreign origin")
-        response = await handler(request)
+        try:
+            response = guard.check(request, self.system.settings, self.port)
+            if response is None:
+                response = await handler(request)
+        except web.HTTPException as error:
+            guard.harden(error, request.host)
+            raise
         if not response.prepared:
-            response.headers.update(
-                {
-                    "Content-Security-Policy": _CSP.format(socket=f"ws://{request.host} wss://{request.host}"),
-                    "X-Content-Type-Options": "nosniff",
-                    "Referrer-Policy": "no-referrer",
-                    "Cache-Control": "no-cache",
-                }
-            )
+            guard.harden(response, request.host)
         return response
 
     # ── pages ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,14 +143,18 @@ class Gateway:
         session = given if _SESSION.fullmatch(given) else secrets.token_urlsafe(16)
         ws = web.WebSocketResponse(heartbeat=20.0, max_msg_size=MAX_MESSAGE_BYTES)
         await ws.prepare(request)
+        keep_short(request.transport)
         self._sockets.add(ws)
         self._sessions[session] += 1
         handoffs = self.system.conversation.handoffs
         if handoffs is not None and self._sessions[session] == 1:
             handoffs.away(session, False)
+        connection = Connection(self.system, ws, session, self._voices, self._shown, self._worlds)
+        self._connections.add(connection)
         try:
-            await Connection(self.system, ws, session, self._voices, self._shown).run()
+            await connection.run()
         finally:
+            self._connections.discard(connection)
             self._sockets.discard(ws)
             self._sessions[session] -= 1
             if not self._sessions[session]:
@@ -169,6 +162,14 @@ class Gateway:
                 if handoffs is not None:
                     handoffs.away(session, True)
         return ws
+
+
+def keep_short(transport: asyncio.BaseTransport | None) -> None:
+    """What waits for a slow page waits here, where old states are replaced by new ones, and not in the kernel."""
+    line = transport.get_extra_info("socket") if transport is not None else None
+    if line is not None:
+        with contextlib.suppress(OSError):
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
 
 
 # ── bringing everything up ──────────────────────────────────────────────────────────────────────────────────────────

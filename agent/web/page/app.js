@@ -11,12 +11,11 @@ const POLL_MS = 2000;
 
 const at = (id) => document.getElementById(id);
 const store = createStore();
-const token = new URLSearchParams(location.search).get("token") ?? "";
-const connection = new Connection(token, {
+const connection = new Connection({
   message: (message) => store.dispatch(message),
   sound: (buffer) => store.sound(buffer),
-  state: (line) => {
-    store.dispatch({ type: "@line", line });
+  state: (line, { retryAt }) => {
+    store.dispatch({ type: "@line", line, retryAt });
     if (line === "open") greet();
   },
 });
@@ -54,6 +53,8 @@ store.on("@language", ({ language: chosen }) => {
   localStorage.setItem(KEPT_LANGUAGE, chosen);
   send({ type: "language", language: chosen });
 });
+
+store.on("@retry", () => connection.retry());
 
 let labelled = "";
 store.subscribe((state) => {

@@ -1,16 +1,24 @@
-// One WebSocket to the gateway (docs/protocol.md), opened again with growing pauses when it is lost.
+// One WebSocket to the gateway (docs/protocol.md). When it is lost it is opened again, with growing pauses that differ from page to
+// page; a line that has gone quiet is asked whether it still lives.
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10000;
+const LONGEST_PAUSE_MS = 15000;
+const QUIET_MS = 15000;
+const ANSWER_MS = 8000;
 const MOST_SOUND_WAITING = 64000;
 
 export class Connection {
   #socket = null;
   #pause = FIRST_PAUSE_MS;
+  #again = 0;
+  #pulse = 0;
 
-  // listeners: message(object), sound(ArrayBuffer), state("connecting" | "open" | "lost")
-  constructor(token, listeners) {
-    this.token = token;
+  // listeners: message(object), sound(ArrayBuffer), state("connecting" | "open" | "lost", { retryAt })
+  constructor(listeners) {
     this.listeners = listeners;
+    addEventListener("online", () => this.retry());
+    // The browser stops timers of a page that sleeps; when it wakes, nothing is waited for.
+    document.addEventListener("visibilitychange", () => document.hidden || this.retry());
+    addEventListener("pageshow", (event) => event.persisted && this.retry());
   }
 
   get session() {
@@ -18,32 +26,65 @@ export class Connection {
   }
 
   open() {
+    clearTimeout(this.#again);
+    this.#again = 0;
     const url = new URL("/ws", location.href);
     url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     if (this.session) url.searchParams.set("session", this.session);
-    if (this.token) url.searchParams.set("token", this.token);
-    this.listeners.state("connecting");
+    this.listeners.state("connecting", {});
     const socket = new WebSocket(url);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
-    socket.onopen = () => {
-      this.#pause = FIRST_PAUSE_MS;
-      this.listeners.state("open");
-    };
     socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return;
+      this.#listen();
       if (typeof data !== "string") {
         this.listeners.sound(data);
         return;
       }
       const message = JSON.parse(data);
-      if (message.type === "welcome") sessionStorage.setItem("session", message.session);
+      if (message.type === "welcome") {
+        // Only a line that speaks is one: a proxy that accepts and says nothing is not.
+        this.#pause = FIRST_PAUSE_MS;
+        sessionStorage.setItem("session", message.session);
+        this.listeners.state("open", {});
+      }
       this.listeners.message(message);
+      // Something was missed: everything is asked for anew, as after a loss.
+      if (message.type === "resync") this.listeners.state("open", {});
     };
     socket.onclose = () => {
-      this.listeners.state("lost");
-      setTimeout(() => this.open(), this.#pause);
-      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+      if (socket === this.#socket) this.#lost();
     };
+    this.#listen();
+  }
+
+  // At once instead of at the end of the pause.
+  retry() {
+    if (this.#again) this.open();
+  }
+
+  #lost() {
+    clearTimeout(this.#pulse);
+    clearTimeout(this.#again);
+    this.#socket = null;
+    const pause = this.#pause * (0.5 + Math.random());
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+    this.#again = setTimeout(() => this.open(), pause);
+    this.listeners.state("lost", { retryAt: Date.now() + pause });
+  }
+
+  // Nothing came for a while: something is asked; without an answer the line is given up.
+  #listen() {
+    clearTimeout(this.#pulse);
+    this.#pulse = setTimeout(() => {
+      this.send({ type: "car" });
+      this.#pulse = setTimeout(() => {
+        const silent = this.#socket;
+        this.#lost();
+        silent?.close();
+      }, ANSWER_MS);
+    }, QUIET_MS);
   }
 
   // False: the line is down and nothing was sent.
