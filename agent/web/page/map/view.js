@@ -11,6 +11,8 @@ const LOOK_BACK_MS = 20000; // hands off so long: back to the car, when it drive
 const OVERVIEW_MS = 5000;
 const TILT = 48;
 const FIRST_ZOOM = 14.4;
+const SLOW_MS = 70;
+const COARSEST = 0.6;
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 const feature = (coordinates, properties = {}) => ({
@@ -92,11 +94,24 @@ export function openView(engine, host, info, room) {
   function frame(now) {
     looping = 0;
     if (!motion.shown) return;
+    if (mode === "follow") spare(now);
     const moving = motion.step(now);
     put();
     restOfRoute();
     const settling = Math.abs(((heading - motion.shown.heading + 540) % 360) - 180) > 0.5;
     if (moving || settling) wake();
+  }
+
+  // A machine that draws by its processor gets fewer pixels rather than fewer pictures.
+  let drawnAt = 0;
+  let gap = 16;
+  function spare(now) {
+    if (now - drawnAt < 1500) gap += (now - drawnAt - gap) * 0.1;
+    drawnAt = now;
+    const ratio = map.getPixelRatio();
+    if (gap < SLOW_MS || ratio <= COARSEST) return;
+    map.setPixelRatio(Math.max(COARSEST, ratio * 0.75));
+    gap = 16;
   }
 
   // ── the ways ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,7 +121,7 @@ export function openView(engine, host, info, room) {
     const track = motion.track;
     if (!source || !track) return;
     const along = motion.shown?.along ?? 0;
-    const step = metresAPixel() * 3;
+    const step = metresAPixel() * 12;
     if (trimmed >= 0 && Math.abs(along - trimmed) < Math.max(4, step)) return;
     trimmed = along;
     source.setData(collection([feature(track.rest(along))]));
