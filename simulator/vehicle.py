@@ -271,6 +271,16 @@ class SimulatedVehicle:
         return Position(self._number(LATITUDE), self._number(LONGITUDE))
 
     @property
+    def position_at(self) -> datetime:
+        """When the car was there (its own time)."""
+        return max(self._values[LATITUDE].at, self._values[LONGITUDE].at)
+
+    @property
+    def heading(self) -> float:
+        """degrees, 0 = north, clockwise"""
+        return self._number(HEADING)
+
+    @property
     def speed_kmh(self) -> float:
         return self._number(SPEED)
 
@@ -363,10 +373,12 @@ class SimulatedVehicle:
         self._report_tyres()
 
     def drive(self, factor: float = 1.0) -> None:
-        """Runs the model in its event loop, `factor` times as fast as real time (0: stop)."""
+        """Runs the model in its event loop, `factor` times as fast as real time (0: it stands)."""
         if not 0 <= factor <= 600:
             raise ValueError(f"not a speed-up: {factor}")
         self.factor = factor
+        if factor == 0:
+            self._put_speed(0.0)
         if factor > 0 and (self._driver is None or self._driver.done()):
             self._driver = asyncio.get_running_loop().create_task(self._run(), name="simulated vehicle")
 

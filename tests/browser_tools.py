@@ -22,6 +22,8 @@ ARGUMENTS = (
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
     "--autoplay-policy=no-user-gesture-required",
+    # A microphone that beeps, for pages that are allowed one.
+    "--use-fake-device-for-media-stream",
 )
 HOSTILE = (
     '<img src=x onerror="window.ran=1"><script>window.ran=1</script>寿司 \' " & ${window.ran=1} javascript:window.ran=1'

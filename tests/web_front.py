@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from agent import settings as settings_module
 from agent.composition import join, load_phrases, open_simulation
 from agent.web.gateway import Gateway
+from simulator.vehicle import SimulatedClock
 from tests.fakes import FakeDialogue, reply
 
 
@@ -34,10 +35,10 @@ class Front:
 
 
 @asynccontextmanager
-async def open_front(tmp_path: Path, **changes: Any) -> AsyncIterator[Front]:
+async def open_front(tmp_path: Path, *, clock: SimulatedClock | None = None, **changes: Any) -> AsyncIterator[Front]:
     """`changes`: settings that differ from the usual ones."""
     settings = replace(settings_module.load(environment={"CONCIERGE_HOME": str(tmp_path)}), **changes)
-    async with open_simulation(settings) as simulation:
+    async with open_simulation(settings, clock=clock) as simulation:
         dialogue = FakeDialogue({"hello": reply("Hi.", quick_replies=("yes",))})
         gateway = Gateway(join(settings, simulation, dialogue, load_phrases()))
         async with TestClient(TestServer(gateway.app(), host="127.0.0.1")) as client:

@@ -102,6 +102,11 @@ class AgentPlus:
         self.answer = self.replies.answer
         self._course: Course | None = None
 
+    @property
+    def ahead(self) -> Ahead | None:
+        """The road that will be driven, set or foreseen, as of the last look."""
+        return self._ahead
+
     # ── the drive ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def run(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:

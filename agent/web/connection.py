@@ -8,13 +8,14 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from aiohttp import WSMsgType, web
 
 from agent.composition import System
 from agent.errors import AgentError
 from agent.events import said_unasked, to_json
+from agent.web.car_state import CarState
 from agent.web.guard import Allowance
 from agent.web.outbox import Outbox
 from agent.web.shown import Shown
@@ -54,6 +55,7 @@ class Connection:
         self._allowance = Allowance(MESSAGES_A_SECOND, MESSAGES_AT_ONCE)
         self._sound_allowance = Allowance(SOUNDS_A_SECOND, SOUNDS_AT_ONCE)
         self._signals = Signals(system, session, self._send, shown)
+        self._car = CarState(system, session, self._send)
         self._worlds, self._world = worlds, WorldMessages(worlds, session, self._send, self._reset)
         self._voice = VoiceStream(voices, session, self._send_sound)
         self._language: Language | None = None
@@ -63,7 +65,6 @@ class Connection:
             "say": self._say,
             "language": self._speak,
             "drive": self._drive,
-            "car": lambda _: self._car(),
             "voice": self._voice_switch,
             "press": lambda message: self._voice.press(str(message.get("source"))),
             "release": lambda _: self._voice.release(),
@@ -71,6 +72,7 @@ class Connection:
             "push": self._push,
             "reset": lambda _: self._reset(),
         }
+        self._handlers |= self._car.handlers
         self._handlers |= self._world.handlers
         self._handlers |= self._signals.handlers
         self._handlers |= UnitMessages(system, session, self._send).handlers
@@ -106,6 +108,7 @@ class Connection:
                 # Turns under way go on: what was said is worked on and remembered, whoever listens.
                 self._voice.close_soon()
                 self._signals.close()
+                self._car.close()
                 self._world.close()
                 for task in (forwarder, sender):
                     task.cancel()
@@ -170,7 +173,7 @@ class Connection:
         if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor <= 600:
             return False
         self._system.simulation.vehicle.drive(float(factor))
-        return self._car()
+        return self._car.tell_car()
 
     def _voice_switch(self, message: Mapping[str, Any]) -> Work:
         on = message.get("on")
@@ -228,27 +231,6 @@ class Connection:
         task = asyncio.create_task(handoffs.answer_push(self._session, push[1], push[0]))
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
-
-    async def _car(self) -> None:
-        simulation = self._system.simulation
-        status = simulation.navigation.now()
-        position = simulation.vehicle.position
-        car: dict[str, Any] = {
-            "type": "car",
-            "time": simulation.clock().isoformat(timespec="seconds"),
-            "latitude": position.latitude,
-            "longitude": position.longitude,
-            "speed_kmh": round(simulation.vehicle.speed_kmh, 1),
-            "factor": simulation.vehicle.factor,
-            "guiding": bool(status["guiding"]),
-        }
-        if status["guiding"]:
-            car |= {
-                "destination": str(status["name"]),
-                "remaining_m": round(cast(float, status["remaining_m"])),
-                "eta": cast(Any, status["eta"]).isoformat(timespec="minutes"),
-            }
-        await self._send(car)
 
     async def _switch_voice(self, on: bool, language: Any) -> None:
         async with self._switching:

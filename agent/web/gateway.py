@@ -35,6 +35,7 @@ from agent.composition import (
     tell_clock,
     worker_config,
 )
+from agent.composition_map import foresee, open_car_map
 from agent.dialogue import RemoteDialogue
 from agent.errors import PortInUse
 from agent.events import PERSONAL, Event, to_json
@@ -43,6 +44,7 @@ from agent.settings import Settings
 from agent.supervisor import Worker
 from agent.web import guard
 from agent.web.connection import Connection
+from agent.web.map_files import MapFiles
 from agent.web.shown import Shown
 from agent.web.voice_stream import OpenVoice, VoiceStreams
 from agent.web.world_messages import WorldRoom
@@ -86,6 +88,7 @@ class Gateway:
         app.router.add_get("/ws", self._socket)
         app.router.add_get("/", self._page)
         app.router.add_get("/page/{name:.+}", self._file)
+        app.router.add_routes(MapFiles(self.system.settings.home).routes())
         return app
 
     async def close(self) -> None:
@@ -199,6 +202,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         system.stream.add_sink(_event_log(settings))
         desk, desk_page = await stack.enter_async_context(open_own_desk(settings, lambda text: log.warning("%s", text)))
         await stack.enter_async_context(open_handoffs(system, desk, state=settings.state / "handoffs.sqlite"))
+        await stack.enter_async_context(open_car_map(system))
         gateway = Gateway(system, workers)
         gateway.desk_page = desk_page
         runner = web.AppRunner(gateway.app(), access_log=None, handle_signals=False, shutdown_timeout=1.0)
@@ -210,6 +214,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[Gateway]:
         tasks = [announce(system, gateway.sessions), _save(system, state)]
         if settings.agentplus:
             plus = await stack.enter_async_context(open_agentplus(system, gateway.sessions))
+            foresee(system, plus)
             tasks.append(plus.run())
         for task in tasks:
             stack.callback(asyncio.create_task(task).cancel)

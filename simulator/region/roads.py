@@ -18,6 +18,7 @@ from typing import Final
 
 from backends.model import Position
 from simulator.region.facts import Expressway, ExpresswayPoint, Facts, metres, position_at
+from simulator.region.scenery import Scenery
 
 CELL_M: Final = 130.0
 """mesh of the street lattice"""
@@ -31,7 +32,7 @@ Point = tuple[float, float]
 Cell = tuple[int, int]
 
 # Coarse outlines of the bays, (longitude, latitude): no generated road crosses them; the table's bridges and tunnels do.
-_TOKYO_BAY: Final = (
+TOKYO_BAY: Final = (
     (139.745, 35.255), (139.72, 35.288), (139.668, 35.295), (139.66, 35.33), (139.657, 35.38), (139.672, 35.41), (139.685, 35.435),
     (139.665, 35.455), (139.69, 35.475), (139.74, 35.485), (139.79, 35.50), (139.805, 35.53), (139.815, 35.56), (139.79, 35.58),
     (139.785, 35.605), (139.80, 35.615), (139.84, 35.625), (139.87, 35.625), (139.91, 35.63), (139.94, 35.66), (139.98, 35.665),
@@ -40,7 +41,7 @@ _TOKYO_BAY: Final = (
     (139.82, 35.29), (139.845, 35.26), (139.825, 35.22), (139.81, 35.17), (139.81, 35.05), (139.69, 35.05), (139.685, 35.14),
     (139.675, 35.18), (139.685, 35.195), (139.715, 35.21), (139.745, 35.225),
 )  # fmt: skip
-_SAGAMI_BAY: Final = (
+SAGAMI_BAY: Final = (
     (139.62, 35.125), (139.60, 35.15), (139.60, 35.20), (139.57, 35.255), (139.565, 35.29), (139.54, 35.302), (139.50, 35.296),
     (139.44, 35.309), (139.40, 35.310), (139.35, 35.306), (139.30, 35.295), (139.26, 35.286), (139.22, 35.271), (139.18, 35.253),
     (139.16, 35.238), (139.155, 35.21), (139.15, 35.18), (139.175, 35.142), (139.135, 35.138), (139.105, 35.12), (139.09, 35.09),
@@ -112,8 +113,8 @@ def generate(facts: Facts, seed: int = 20) -> Network:
     return network
 
 
-def write_pbf(network: Network, path: Path) -> None:
-    """Nodes by id, then ways by id, with the bounding box in the header."""
+def write_pbf(network: Network, path: Path, scenery: Scenery | None = None) -> None:
+    """Nodes by id, then ways by id, with the roads' bounding box in the header; the scenery's come after the roads'."""
     import osmium
     from osmium.osm.mutable import Node, Way
 
@@ -134,7 +135,22 @@ def write_pbf(network: Network, path: Path) -> None:
             if number in used:
                 tags = network.node_tags.get(number, {})
                 writer.add_node(Node(id=number, version=1, location=(position.longitude, position.latitude), tags=tags))
-        for number, way in enumerate(network.ways, 1):
+        painted = scenery or Scenery()
+        number = len(positions)
+        for position, tags in painted.spots:
+            number += 1
+            writer.add_node(Node(id=number, version=1, location=(position.longitude, position.latitude), tags=tags))
+        shapes: list[Street] = []
+        for line, tags in painted.ways:
+            nodes = list(range(number + 1, number + 1 + len(line)))
+            if line[0] == line[-1]:
+                nodes[-1] = nodes[0]
+            for node, position in zip(nodes, line, strict=True):
+                if node > number:
+                    writer.add_node(Node(id=node, version=1, location=(position.longitude, position.latitude)))
+                    number = node
+            shapes.append(Street(tuple(nodes), tags))
+        for number, way in enumerate([*network.ways, *shapes], 1):
             writer.add_way(Way(id=number, version=1, nodes=list(way.nodes), tags=way.tags))
 
 
@@ -418,7 +434,7 @@ class _Sea:
     def __init__(self, origin: Position) -> None:
         self._rings = [
             [metres(Position(latitude, longitude), origin) for longitude, latitude in ring]
-            for ring in (_TOKYO_BAY, _SAGAMI_BAY)
+            for ring in (TOKYO_BAY, SAGAMI_BAY)
         ]
 
     def covers(self, point: Point) -> bool:

@@ -91,6 +91,7 @@ async def test_a_map_is_built_whole(tmp_path: Path, shuffled: bool) -> None:
     assert found.info == info
     assert sorted(p.name for p in found.folder.iterdir()) == [
         "info.json",
+        "map.mbtiles",
         "places.sqlite",
         "road_names.json",
         "roads.geojson",

@@ -15,7 +15,8 @@ from backends.model import Place, Position, RouteRequest
 from backends.routes import ValhallaRoutes
 from simulator.region.build import GENRES, SEED, build_demo_region, kinds_of_genres
 from simulator.region.facts import Box, Facts, load_facts, metres
-from simulator.region.roads import Network, generate, write_pbf
+from simulator.region.roads import SAGAMI_BAY, TOKYO_BAY, Network, generate, write_pbf
+from simulator.region.scenery import Scenery, generate_scenery
 from simulator.region.venues import generate_places, load_styles
 
 SMALL = Box(south=35.620, west=139.680, north=35.672, east=139.745)
@@ -179,3 +180,54 @@ def _off(x: float, y: float, a: tuple[float, float], b: tuple[float, float]) -> 
     square = dx * dx + dy * dy
     part = min(1.0, max(0.0, ((x - a[0]) * dx + (y - a[1]) * dy) / square)) if square else 0.0
     return math.hypot(a[0] + part * dx - x, a[1] + part * dy - y)
+
+
+# ── what is drawn and not driven on ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def scenery(facts: Facts) -> Scenery:
+    return generate_scenery(facts, (TOKYO_BAY, SAGAMI_BAY), SEED)
+
+
+def test_scenery_leaves_the_roads_as_they_are(network: Network, scenery: Scenery, tmp_path: Path) -> None:
+    import osmium
+
+    write_pbf(network, tmp_path / "bare.osm.pbf")
+    write_pbf(network, tmp_path / "painted.osm.pbf", scenery)
+    ways: list[dict[int, tuple[int, ...]]] = []
+    for name in ("bare", "painted"):
+        file = osmium.FileProcessor(str(tmp_path / f"{name}.osm.pbf"), osmium.osm.WAY)
+        ways.append({way.id: tuple(node.ref for node in way.nodes) for way in file})
+    bare, painted = ways
+    assert painted.items() >= bare.items()
+    assert len(painted) == len(bare) + len(scenery.ways)
+
+
+def test_scenery_is_the_same_every_time(facts: Facts, scenery: Scenery) -> None:
+    assert generate_scenery(facts, (TOKYO_BAY, SAGAMI_BAY), SEED) == scenery
+
+
+def test_no_station_lies_in_the_sea_and_the_bays_do(scenery: Scenery, facts: Facts) -> None:
+    (shore,) = [line for line, tags in scenery.ways if tags.get("natural") == "bay"]
+    ring = [(point.longitude, point.latitude) for point in shore]
+    assert all(_within(station.position, ring) is False for station in facts.stations)
+    for latitude, longitude in ((35.55, 139.87), (35.20, 139.35), (35.05, 139.65)):
+        assert _within(Position(latitude, longitude), ring)
+    for latitude, longitude in ((35.69, 139.75), (35.45, 139.60), (35.25, 139.67), (35.40, 140.10), (35.33, 139.35)):
+        assert not _within(Position(latitude, longitude), ring)
+
+
+def test_what_is_named_has_both_languages(scenery: Scenery) -> None:
+    named = [tags for _, tags in (*scenery.spots, *scenery.ways) if "name" in tags and "railway" not in tags]
+    assert named
+    assert [tags for tags in named if not tags.get("name:en")] == []
+    assert any(tags.get("place") == "city" and tags["name"] == "渋谷区" for tags in named)
+
+
+def _within(position: Position, ring: list[tuple[float, float]]) -> bool:
+    x, y, inside = position.longitude, position.latitude, False
+    for (ax, ay), (bx, by) in zip(ring, (*ring[1:], ring[0]), strict=True):
+        if (ay > y) != (by > y) and x < ax + (y - ay) / (by - ay) * (bx - ax):
+            inside = not inside
+    return inside

@@ -3,13 +3,18 @@ import { Microphone } from "./microphone.js";
 import { Player } from "./player.js";
 
 const KEPT = "voice";
+const EARLY_FRAMES = 240; // 4.8 s: what is said while the engines are still being loaded
+const FRAMES_A_MESSAGE = 25;
+const CATCH_UP_MS = 60;
 
 // voice: start(), stop(), restart(), press(source), release(), onLevel. State goes into the store as `state.voice`.
 export function createVoice({ store, send, sendSound, language }) {
   const player = new Player();
   let microphone = null;
   let pressWanted = "";
+  let releaseWanted = false;
   let starting = null;
+  let early = [];
   const voice = { start, stop, restart, press, release, onLevel: () => {} };
 
   const change = (what) => store.dispatch({ type: "@voice", change: what });
@@ -25,7 +30,7 @@ export function createVoice({ store, send, sendSound, language }) {
     try {
       await player.open();
       microphone ??= await Microphone.open({
-        frame: (buffer) => store.state.voice.on && sendSound(buffer),
+        frame: heard,
         level: (level) => voice.onLevel(level),
         lost: () => fail("unplugged"),
       });
@@ -35,6 +40,20 @@ export function createVoice({ store, send, sendSound, language }) {
     }
     if (store.state.voice.wanted) send({ type: "voice", on: true, language: language() });
     else close();
+  }
+
+  // Whoever presses the button speaks at once: that is kept until the voice is on, and then sent faster than it was said.
+  function heard(buffer) {
+    if (store.state.voice.on && !early.length) sendSound(buffer);
+    else if ((store.state.voice.on || pressWanted) && early.length < EARLY_FRAMES) early.push(buffer);
+  }
+
+  function catchUp() {
+    if (!store.state.voice.on) return;
+    if (early.length) {
+      sendSound(new Blob(early.splice(0, FRAMES_A_MESSAGE)));
+      setTimeout(catchUp, CATCH_UP_MS);
+    } else if (releaseWanted) release();
   }
 
   function stop() {
@@ -52,6 +71,7 @@ export function createVoice({ store, send, sendSound, language }) {
   }
 
   function close() {
+    early = [];
     microphone?.close();
     microphone = null;
     player.flush();
@@ -69,6 +89,7 @@ export function createVoice({ store, send, sendSound, language }) {
   function press(source) {
     // A gesture: from here on the page may sound.
     player.resume();
+    releaseWanted = false;
     if (store.state.voice.on) send({ type: "press", source });
     else {
       pressWanted = source;
@@ -77,8 +98,8 @@ export function createVoice({ store, send, sendSound, language }) {
   }
 
   function release() {
-    pressWanted = "";
-    if (store.state.voice.on) send({ type: "release" });
+    releaseWanted = !store.state.voice.on || early.length > 0;
+    if (!releaseWanted) send({ type: "release" });
   }
 
   store.onSound((buffer) => player.play(buffer));
@@ -88,6 +109,7 @@ export function createVoice({ store, send, sendSound, language }) {
     refusal = "";
     if (pressWanted) send({ type: "press", source: pressWanted });
     pressWanted = "";
+    catchUp();
   });
   store.on("voice_off", () => {
     player.flush();
