@@ -45,7 +45,7 @@ export function createVoice({ store, send, sendSound, language }) {
   // Whoever presses the button speaks at once: that is kept until the voice is on, and then sent faster than it was said.
   function heard(buffer) {
     if (store.state.voice.on && !early.length) sendSound(buffer);
-    else if ((store.state.voice.on || pressWanted) && early.push(buffer) > EARLY_FRAMES) early.shift();
+    else if ((store.state.voice.on || pressWanted) && early.length < EARLY_FRAMES) early.push(buffer);
   }
 
   function catchUp() {
