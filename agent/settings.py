@@ -41,7 +41,10 @@ class Settings:
     language: Annotated[LanguageChoice, "`ja`, `en`, or `auto`: by the script of each message, then as before"] = "auto"
     host: Annotated[str, "address the page is served on; anything but loopback needs `token`"] = "127.0.0.1"
     port: Annotated[int, "port the page is served on, 0 for a free one"] = 8765
-    token: Annotated[str, "secret the page must show (`?token=`); empty only on loopback"] = ""
+    token: Annotated[
+        str,
+        "secret that lets in (first visit: `/?token=…`; programs: `Authorization: Bearer …`); empty only on loopback",
+    ] = ""
     workers: Annotated[int, "dialogue worker processes, 1 to 8"] = 1
     online: Annotated[
         bool, "ask Open-Meteo, JMA and news feeds first; otherwise (or without answer) the simulated centre"

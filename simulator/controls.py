@@ -84,7 +84,7 @@ class Controls:
             "vacancy": (frozenset({"place", "state", "name"}), self._vacancy),
             "network": (frozenset({"lost"}), self._network),
             "contract": (frozenset({"cancelled"}), self._contract),
-            "equipment": (frozenset({"type"}), self._equipment),
+            "equipment": (frozenset({"unit"}), self._equipment),
             "news": (frozenset({"on"}), self._news),
             "lamp": (frozenset({"lamp", "on"}), self._lamp),
             "door": (frozenset({"door", "open"}), self._door),
@@ -158,7 +158,7 @@ class Controls:
         out += [{"do": "tyre", "wheel": k, "loss_kpa": v} for k, v in state["tyres"].items() if v]
         out.append({"do": "fuel", "percent": state["fuel_percent"]})
         if state["equipment"] != "navi":
-            out.append({"do": "equipment", "type": state["equipment"]})
+            out.append({"do": "equipment", "unit": state["equipment"]})
         if not state["news_on"]:
             out.append({"do": "news", "on": False})
         if state["network_lost"]:
@@ -348,7 +348,7 @@ class Controls:
         self._end_guidance_without_map()
 
     def _equipment(self, values: _Values) -> None:
-        self._world.equipment = cast(Equipment, values.one_of("type", get_args(Equipment)))
+        self._world.equipment = cast(Equipment, values.one_of("unit", get_args(Equipment)))
         self._end_guidance_without_map()
 
     def _end_guidance_without_map(self) -> None:

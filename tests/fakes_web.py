@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -60,3 +62,16 @@ async def until(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> dict[s
         message: dict[str, Any] = await ws.receive_json(timeout=5)
         if message["type"] == kind and all(message.get(key) == value for key, value in fields.items()):
             return message
+
+
+async def main(home: Path, port: int) -> None:
+    """Serves until killed; prints its address."""
+    async with open_web(home, port=port) as front:
+        print(front.url, flush=True)
+        while True:
+            await asyncio.sleep(0.2)
+            front.system.simulation.save(front.system.settings.state / "car.json")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))

@@ -69,11 +69,11 @@ def test_without_a_connection_narrowing_works_and_the_weather_says_that_it_canno
 def test_without_a_contract_the_agent_says_so_and_what_the_head_unit_can_do(driver: Driver) -> None:
     driver.do("contract", cancelled=True)
     assert "ナビの画面" in driver.hears("近くの駐車場")
-    driver.do("equipment", type="display_audio")
+    driver.do("equipment", unit="display_audio")
     assert "地図も" in driver.hears("近くの駐車場")
     english = Driver(driver.system, "en")
     english.do("contract", cancelled=True)
-    english.do("equipment", type="display_audio")
+    english.do("equipment", unit="display_audio")
     assert "neither" in english.hears("find parking")
     english.do("reset")
     assert "contract" not in english.hears("find parking near here")
@@ -84,7 +84,7 @@ def test_a_display_audio_finds_only_what_is_near_without_a_connection(driver: Dr
     driver.do("network", lost=True)
     far, near = "箱根の温泉宿を探して", "渋谷でイタリアン"
     assert driver.say(far).spoke.context != "apology"
-    driver.do("equipment", type="display_audio")
+    driver.do("equipment", unit="display_audio")
     driver.say("リセット")
     assert "この近くだけ" in driver.hears(far)
     assert driver.say(near).spoke.context != "apology"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeAlias
 
@@ -23,11 +25,17 @@ from agent.web.voice_stream import VoiceStream, VoiceStreams
 from agent.web.world_messages import WorldMessages, WorldRoom
 from backends.model import Language
 
+log = logging.getLogger(__name__)
+
 PROTOCOL = 1
+SERVER = secrets.token_urlsafe(6)
+"""of this process: turns are counted anew after a restart, and a page must not take a new one for an old one"""
 MESSAGES_A_SECOND, MESSAGES_AT_ONCE = 25, 120
 """of text; a finger on a slider sends 10 a second"""
 SOUNDS_A_SECOND, SOUNDS_AT_ONCE = 120, 600
 """of binary messages; a microphone sends 50 a second, and more at once after a pause"""
+IN_ORDER_S = 0.2
+"""the next message waits so long for what the one before leads to"""
 REFUSED_BEFORE_CLOSING = 300
 """so many too many in a row, and the line is closed (1008)"""
 Work: TypeAlias = Coroutine[Any, Any, Any] | bool | None
@@ -72,7 +80,7 @@ class Connection:
     async def run(self) -> None:
         conversation = self._system.conversation
         sender = asyncio.create_task(self._outbox.run(self._send_text))
-        welcome = {"type": "welcome", "protocol": PROTOCOL, "session": self._session}
+        welcome = {"type": "welcome", "protocol": PROTOCOL, "session": self._session, "server": SERVER}
         await self._send({**welcome, "owner": conversation.owner(self._session)})
         if conversation.handoffs is not None and (shown := conversation.handoffs.shown(self._session)):
             await self._send({"type": "handoff_so_far", "events": [to_json(event) for event in shown]})
@@ -132,7 +140,9 @@ class Connection:
             await self._refuse("unknown message")
             return
         if isinstance(work, Coroutine):
-            await work
+            # In order, but what takes long holds up nothing: least of all distress.
+            task = self._in_background(work)
+            await asyncio.wait({task}, timeout=IN_ORDER_S)
         self._worlds.saw(message)
 
     # ── one method a message; False: it is not as the protocol says ────────────────────────────────────────────────
@@ -199,10 +209,16 @@ class Connection:
 
     # ── what they lead to ───────────────────────────────────────────────────────────────────────────────────────────
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
         self._turns.add(task)
-        task.add_done_callback(self._turns.discard)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._turns.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a page's message broke", exc_info=error)
 
     def _touch(self, push: tuple[str, bool] | None) -> None:
         """A button about the line: back to the agent, or the answer to something the operator sent."""

@@ -1,7 +1,7 @@
 """What waits to be sent to one page: bounded, however slowly the page reads.
 
 States of which only the latest counts replace what of them still waits. When too much waits, the oldest is dropped and counted,
-and the page is told so (`resync`), that it may ask for everything anew.
+and once it has caught up the page is told so (`resync`), that it may ask for everything anew.
 """
 
 from __future__ import annotations
@@ -67,15 +67,16 @@ class Outbox:
         """Sends what comes, until cancelled; one at a time, each as soon as the line takes it."""
         while True:
             while self._waiting:
-                if self._untold:
-                    count, self._untold = self._untold, 0
-                    await send(json.dumps({"type": "resync", "lost": count}))
-                    continue
                 entry = self._waiting.popleft()
                 if entry.text:
                     text = entry.text
                     self._empty(entry)
                     await send(text)
+            if self._untold:
+                # Told once the page has caught up: what it asks for then is not lost again at once.
+                count, self._untold = self._untold, 0
+                await send(json.dumps({"type": "resync", "lost": count}))
+                continue
             self._wake.clear()
             await self._wake.wait()
 

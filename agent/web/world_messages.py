@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from agent.composition import System
+from agent.composition import System, reported_state
 from agent.web.recording import Recorder
 
 MAX_RECORDINGS: Final = 4
@@ -157,6 +157,8 @@ class WorldMessages:
         await self._follow()
         if not await self._reset():
             return
+        # What reads the state is loaded beforehand: the loop is not held up by it in the middle of a turn.
+        await asyncio.to_thread(reported_state, {}, "ja")
         if not self._room.record(self.session, name):
             await self._tell({"type": "world_refused", "do": "record", "code": "too_many", "detail": "recordings"})
 

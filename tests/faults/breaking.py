@@ -40,9 +40,12 @@ def assert_plain(text: str) -> None:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """Of a child process that has `home` for its data folder."""
+    """Of a child process that has `home` for its data folder. A variable given as "" is left out."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("CONCIERGE_") or k == "CONCIERGE_PROFILE"}
-    return {**kept, "CONCIERGE_HOME": str(home), "CONCIERGE_ONLINE": "false", **more}
+    # Ports of its own: whoever runs a concierge on this machine is not in the way.
+    free = {"CONCIERGE_PORT": "0", "CONCIERGE_DESK_PORT": "0"}
+    given = {**kept, "CONCIERGE_HOME": str(home), "CONCIERGE_ONLINE": "false", **free, **more}
+    return {name: value for name, value in given.items() if value}
 
 
 def assert_speaks(turn: TurnResult, language: Language) -> None:

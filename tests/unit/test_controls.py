@@ -183,7 +183,7 @@ async def test_the_line_and_the_head_unit(rig: Rig) -> None:
     assert rig.simulation.line() == "no_contract"
     # A navigation unit goes on guiding; a Display Audio has neither map nor guidance then.
     assert rig.navigation.now()["guiding"]
-    rig.do("equipment", type="display_audio")
+    rig.do("equipment", unit="display_audio")
     assert rig.vehicle.read("Vehicle.Private.Navigation.Equipment").value == "DISPLAY_AUDIO"
     assert not rig.navigation.now()["guiding"]
 
@@ -232,7 +232,7 @@ async def arrange_everything(rig: Rig) -> None:
     rig.do("weather", scenario="typhoon", prefecture="沖縄県")
     rig.do("road", kind="jam", ahead_m=1_000)
     rig.do("vacancy", place="p1", state="crowded", name="甲")
-    rig.do("equipment", type="display_audio")
+    rig.do("equipment", unit="display_audio")
     rig.do("network", lost=True)
     rig.do("news", on=False)
     rig.do("lamp", lamp="brake", on=True)

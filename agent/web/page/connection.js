@@ -4,6 +4,7 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15000;
 const QUIET_MS = 15000;
 const ANSWER_MS = 8000;
+const RESYNC_MS = 2000;
 const MOST_SOUND_WAITING = 64000;
 
 export class Connection {
@@ -11,6 +12,7 @@ export class Connection {
   #pause = FIRST_PAUSE_MS;
   #again = 0;
   #pulse = 0;
+  #resynced = 0;
 
   // listeners: message(object), sound(ArrayBuffer), state("connecting" | "open" | "lost", { retryAt })
   constructor(listeners) {
@@ -51,7 +53,10 @@ export class Connection {
       }
       this.listeners.message(message);
       // Something was missed: everything is asked for anew, as after a loss.
-      if (message.type === "resync") this.listeners.state("open", {});
+      if (message.type === "resync" && Date.now() - this.#resynced > RESYNC_MS) {
+        this.#resynced = Date.now();
+        this.listeners.state("open", {});
+      }
     };
     socket.onclose = () => {
       if (socket === this.#socket) this.#lost();

@@ -10,6 +10,7 @@ const MOVING_KMH = 1;
 export const initial = Object.freeze({
   line: "connecting", // connecting, open, lost: the page's line to the gateway
   session: "",
+  server: "", // which gateway process speaks
   owner: "agent", // who holds the conversation's line: agent, operator
   language: "auto", // as chosen
   shown: "ja", // of the page
@@ -34,7 +35,8 @@ export const initial = Object.freeze({
 const keyOf = (m) => [m.type, m.id ?? m.turn ?? m.kind ?? "", m.state ?? "", m.at ?? "", m.type === "notice" ? m.text : ""].join(":");
 
 function talked(state, message, kind, text = message.text) {
-  const key = keyOf(message);
+  // A gateway that was started anew counts its turns anew.
+  const key = `${state.server}:${keyOf(message)}`;
   if (!text || state.talk.some((line) => line.key === key)) return state.talk;
   const { language, at = "", turn = 0, context = "" } = message;
   return [...state.talk, { key, kind, text, language, at, turn, context }].slice(-TALK_KEPT);
@@ -57,7 +59,7 @@ const reducers = {
   "@voice": (state, { change }) => ({ voice: { ...state.voice, ...change } }),
   "@notice_seen": (state, { key }) => ({ notices: state.notices.map((n) => (n.key === key ? { ...n, open: false } : n)) }),
 
-  welcome: (_, { session, owner }) => ({ session, owner }),
+  welcome: (_, { session, owner, server }) => ({ session, owner, server }),
   reset: () => ({ talk: [], replies: [], cards: [], working: 0 }),
   shown: replay,
   handoff_so_far: (state, { events }) => minus(events.filter((e) => !["heard", "spoke"].includes(e.type)).reduce(reduce, state), state),

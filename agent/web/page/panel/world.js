@@ -126,7 +126,7 @@ export function mountWorld(element, { store, send, words, language }) {
         check("world-contract", () => w().contractCancelled, (state) => state.contract_cancelled, (cancelled) => control({ do: "contract", cancelled })),
         check("world-news", () => w().newsOn, (state) => state.news_on, (on) => control({ do: "news", on })),
       ),
-      row(label(() => w().equipment, choice("world-equipment", o.equipments, () => w().equipments, (state) => state.equipment, (type) => control({ do: "equipment", type })))),
+      row(label(() => w().equipment, choice("world-equipment", o.equipments, () => w().equipments, (state) => state.equipment, (unit) => control({ do: "equipment", unit })))),
     );
 
     const fuel = follow(make("input", { type: "range", id: "world-fuel", min: 0, max: 100, step: 1, onchange: () => control({ do: "fuel", percent: Number(fuel.value) }) }), (state) => state.fuel_percent);
