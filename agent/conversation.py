@@ -142,7 +142,7 @@ class Conversation:
         self._dialogue = dialogue
         self._sentences = sentences
         self._safety = safety
-        self._function_of = function_of
+        self.function_of = function_of
         self._clock = clock
         self._deadline_s = deadline_s
         self._language = self._usual_language = language
@@ -381,7 +381,7 @@ class Conversation:
                 turn.session,
                 turn.number,
                 understanding.intent,
-                self._function_of(understanding.intent),
+                self.function_of(understanding.intent),
                 understanding.confidence,
                 understanding.entities,
             )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -389,7 +389,7 @@ class Listener:
         elif taken == "request":
             self._give_up_held("barge_in")
             self._reprompted = self._unsure = 0
-            self._ask(text)
+            self._ask(text, hypothesis.alternatives)
         elif self._resumable:
             self._go_on(taken)
         elif taken == "wake_word":
@@ -422,13 +422,14 @@ class Listener:
             ),
         )
 
-    def _ask(self, text: str) -> None:
+    def _ask(self, text: str, alternatives: Sequence[str] = ()) -> None:
         if self.state is not State.THINKING:
             self._go(State.THINKING, "request")
-        metadata = {"unheard": self._unheard} if self._unheard else {}
+        metadata: dict[str, Any] = {"unheard": self._unheard} if self._unheard else {}
+        others = tuple(filter(None, map(self._after_wake_phrase, alternatives)))
         self._unheard = ""
         self._ahead.forget()
-        self._answer = self._guarded("dialogue", lambda: self._talk.ask(text, self.language, metadata), None)
+        self._answer = self._guarded("dialogue", lambda: self._talk.ask(text, self.language, metadata, others), None)
         if self._answer is None:
             self._prompt("voice.late", open_line=True)
 

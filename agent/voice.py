@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from agent.conversation import Conversation
+from agent.errors import AgentError
 from agent.events import Event
 from agent.listener import Listener, State
 from agent.recognizer_thread import thread
@@ -26,7 +27,9 @@ from backends.model import Language
 log = logging.getLogger(__name__)
 
 CLEAR: Final = 0.6
-"""confidence from which a meaning may end an utterance sooner"""
+"""confidence from which a meaning may end an utterance sooner, and is believed to be what was said"""
+NO_REQUEST: Final = "chitchat_oos"
+"""the function of what asks nothing of the car"""
 
 
 class ConversationTalk:
@@ -45,11 +48,14 @@ class ConversationTalk:
         self._context = "none"
         self._names: tuple[str, ...] = ()
 
-    def ask(self, text: str, language: Language, metadata: Mapping[str, Any]) -> Future[Answer]:
+    def ask(
+        self, text: str, language: Language, metadata: Mapping[str, Any], alternatives: Sequence[str] = ()
+    ) -> Future[Answer]:
         async def turn() -> Answer:
+            meant = await self._clearest(text, language, alternatives)
             spoke = (
                 await self._conversation.turn(
-                    self._session, text, language=language, metadata={"voice": True, **metadata}
+                    self._session, meant, language=language, metadata={"voice": True, **metadata}
                 )
             ).spoke
             self._context = spoke.context
@@ -57,6 +63,23 @@ class ConversationTalk:
             return Answer(spoke.text, spoke.language, spoke.context)
 
         return asyncio.run_coroutine_threadsafe(turn(), self._loop)
+
+    async def _clearest(self, text: str, language: Language, alternatives: Sequence[str]) -> str:
+        """What was heard; or, when that makes no sense here, the likeliest other reading that does. An operator gets the former."""
+        if not alternatives or self._conversation.owner(self._session) != "agent" or await self._clear(text, language):
+            return text
+        for other in alternatives:
+            if await self._clear(other, language):
+                return other
+        return text
+
+    async def _clear(self, text: str, language: Language) -> bool:
+        try:
+            understood = await self._conversation.parse(text, language, self._context)
+        except AgentError:
+            # The turn itself says what is wrong.
+            return True
+        return understood.confidence >= CLEAR and self._conversation.function_of(understood.intent) != NO_REQUEST
 
     def meaning(self, text: str, language: Language) -> Future[str] | None:
         async def parse() -> str:

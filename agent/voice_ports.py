@@ -38,8 +38,10 @@ class Answer:
 class Talk(Protocol):
     """The conversation, as the loop sees it. Futures end by the turn's deadline."""
 
-    def ask(self, text: str, language: Language, metadata: Mapping[str, Any]) -> Future[Answer]:
-        """A turn."""
+    def ask(
+        self, text: str, language: Language, metadata: Mapping[str, Any], alternatives: Sequence[str] = ()
+    ) -> Future[Answer]:
+        """A turn. `alternatives`: other readings of what was heard, likeliest first."""
 
     def meaning(self, text: str, language: Language) -> Future[str] | None:
         """The intent alone, nothing remembered or done; "" when it is not clear. None when it cannot be told ahead."""

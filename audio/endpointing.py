@@ -117,15 +117,17 @@ def completeness(text: str, language: SpeechLanguage, judge: Judge) -> Completen
     """`judge`'s opinion, unless the words themselves say that more is to come."""
     if not text.strip():
         return "unknown"
-    return "open" if _open_end()[language].search(text.casefold()) else judge(text)
+    ends, words = _open_ends(), text.casefold()
+    if ends[language].search(words):
+        return "open"
+    judged = judge(text)
+    return "open" if judged != "complete" and ends[f"{language}_unless_complete"].search(words) else judged
 
 
 @lru_cache(maxsize=1)
-def _open_end() -> dict[SpeechLanguage, re.Pattern[str]]:
+def _open_ends() -> dict[str, re.Pattern[str]]:
     import yaml
 
     table = yaml.safe_load(_OPEN_ENDS.read_text(encoding="utf-8"))
-    return {
-        "ja": re.compile(rf"(?:{'|'.join(table['ja'])})[、。….,ー\s]*$"),
-        "en": re.compile(rf"(?:^|[\s,])(?:{'|'.join(table['en'])})[,….\s]*$"),
-    }
+    ja, en = r"(?:{})[、。….,ー\s]*$", r"(?:^|[\s,])(?:{})[,….\s]*$"
+    return {key: re.compile((ja if key.startswith("ja") else en).format("|".join(ends))) for key, ends in table.items()}

@@ -34,7 +34,10 @@ _FULL: Final = 3000
 """feature frames of 30 s"""
 _MELS: Final = 80
 _MARGIN_S: Final = 0.5
-"""silence seen after the utterance"""
+"""silence seen after a sound whose likelihood is asked"""
+_DECODING_MARGIN_S: Final = 4.0
+"""and after an utterance that is written down: with half a second a third more of the sounds are wrong (docs/voice.md)"""
+_HYPOTHESES: Final = 4
 _SHORTEST_S: Final = 1.3
 _TOKENS_PER_S: Final = {"ja": 14.0, "en": 8.0}
 """more than anybody speaks; what is longer has been made up"""
@@ -99,7 +102,7 @@ def _likelihood(aligned: Any, tokens: int) -> Likelihood:
 class WhisperModel:
     """A loaded model; recognizers and wake words share it. 0.4 s and 200 MB to load."""
 
-    def __init__(self, folder: Path, *, threads: int = 1, beam: int = 1) -> None:
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
         """`folder` has been verified (`ModelStore.path`). Raises `EngineFailed`."""
         try:
             from faster_whisper import WhisperModel as Loaded
@@ -110,7 +113,6 @@ class WhisperModel:
             )
         except Exception as error:
             raise EngineFailed("recognizer", f"The Whisper model in {folder} cannot be loaded: {error}.") from error
-        self.beam = beam
         self._tokenizers: dict[str, Any] = {}
 
     def close(self) -> None:
@@ -138,28 +140,32 @@ class WhisperModel:
         shares = {name.strip("<|>"): share for name, share in found}
         return "en" if shares.get("en", 0.0) > shares.get("ja", 0.0) else "ja"
 
-    def decode(self, samples: Samples, language: SpeechLanguage, prompt: str = "") -> Decoded:
-        """What is said in a sound of at most 30 s. `prompt`: words that may be expected."""
-        decoded, circled = self._decode(self.encode(samples), samples, language, prompt)
+    def decode(self, samples: Samples, language: SpeechLanguage, prompt: str = "", *, beam: int = 1) -> Decoded:
+        """What is said in a sound of at most 30 s. `prompt`: words that may be expected; `beam`: readings followed side by side,
+        more of them are more certain and take longer."""
+        seconds = len(samples) / RATE + _DECODING_MARGIN_S
+        decoded, circled = self._decode(self.encode(samples, seconds), samples, language, prompt, beam)
         if circled:
             # Another length, another chance; a text that goes round in circles again is cut where it began to.
-            longer = self.encode(samples, len(samples) / RATE + 3 * _MARGIN_S)
-            decoded, _ = self._decode(longer, samples, language, prompt)
+            longer = self.encode(samples, seconds + 3 * _MARGIN_S)
+            decoded, _ = self._decode(longer, samples, language, prompt, beam)
         return decoded
 
-    def _decode(self, encoded: Any, samples: Samples, language: SpeechLanguage, prompt: str) -> tuple[Decoded, bool]:
+    def _decode(
+        self, encoded: Any, samples: Samples, language: SpeechLanguage, prompt: str, beam: int
+    ) -> tuple[Decoded, bool]:
         tokenizer = self._tokenizer(language)
         start = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         if prompt:
             start = [tokenizer.sot_prev, *tokenizer.encode(" " + prompt)[-100:], *start]
         most = len(start) + 8 + int(_TOKENS_PER_S[language] * len(samples) / RATE)
         results = self._running().model.generate(
-            encoded, [start], beam_size=self.beam, num_hypotheses=min(self.beam, 3), max_length=min(most, 448),
+            encoded, [start], beam_size=beam, num_hypotheses=min(beam, _HYPOTHESES), max_length=min(most, 448),
             return_scores=True, return_no_speech_prob=True, suppress_blank=True,
         )[0]  # fmt: skip
-        texts = [normalise(tokenizer.decode(ids), language) for ids in results.sequences_ids]
-        text, circled = without_repetition(texts[0])
-        others = tuple(dict.fromkeys(t for t in texts[1:] if t and t != text))
+        texts = [without_repetition(normalise(tokenizer.decode(ids), language)) for ids in results.sequences_ids]
+        text, circled = texts[0]
+        others = tuple(dict.fromkeys(other for other, again in texts[1:] if other and other != text and not again))
         return Decoded(text, float(results.scores[0]), float(results.no_speech_prob), others), circled
 
     def likelihood(self, encoded: Any, texts: Sequence[str], language: SpeechLanguage) -> list[Likelihood]:
@@ -194,8 +200,9 @@ class WhisperModel:
 class WhisperRecognizer:
     """`Recognizer` on a Whisper model.
 
-    `partial_every_s` of new speech, and when the speaker pauses, what has been said so far is decoded: a partial text, and, when
-    nothing more is said, the final one, which `finish` then only hands out. 0: no partials.
+    `partial_every_s` of new speech what has been said so far is decoded in haste: a partial text. When the speaker pauses it is
+    decoded with `beam` readings side by side: when nothing more is said that is the final text, which `finish` then only hands
+    out. 0: no partials.
     """
 
     def __init__(
@@ -207,9 +214,10 @@ class WhisperRecognizer:
         partial_every_s: float = 0.8,
         pause_s: float = 0.2,
         threshold: float = 0.5,
+        beam: int = 5,
         guards: Guards | None = None,
     ) -> None:
-        self._model, self._activity, self._language = model, activity, language
+        self._model, self._activity, self._language, self._beam = model, activity, language, beam
         self._every, self._pause, self._threshold = partial_every_s, pause_s, threshold
         self._guards = guards or Guards()
         self._begin()
@@ -230,6 +238,8 @@ class WhisperRecognizer:
         self._frames = 0
         self._decoded_speech = -1
         """frames of speech in the latest decoding"""
+        self._hasty = False
+        """the latest decoding was made while speech went on"""
         self._latest = Hypothesis("", 0.0)
         self._partial = ""
 
@@ -241,25 +251,26 @@ class WhisperRecognizer:
         if self._activity.probability(frame) >= self._threshold:
             self._speech += 1
             self._last_speech = self._frames
-        if not self._every or not self._due():
+        if not self._every:
             return None
-        self._decode()
+        new = self._speech - max(self._decoded_speech, 0)
+        if (self._frames - self._last_speech) * FRAME_S >= self._pause:
+            if not (new > 0 or self._hasty) or not self._enough():
+                return None
+            self._decode(hasty=False)
+        elif new * FRAME_S >= self._every:
+            self._decode(hasty=True)
         if self._latest.text == self._partial:
             return None
         self._partial = self._latest.text
         return self._partial
 
-    def _due(self) -> bool:
-        new = self._speech - max(self._decoded_speech, 0)
-        paused = (self._frames - self._last_speech) * FRAME_S >= self._pause
-        return new * FRAME_S >= self._every or (paused and new > 0 and self._enough())
-
     def _enough(self) -> bool:
         return self._speech * FRAME_S >= self._guards.least_speech_s
 
     def finish(self) -> Hypothesis:
-        if self._speech != self._decoded_speech:
-            self._decode()
+        if self._speech != self._decoded_speech or self._hasty:
+            self._decode(hasty=False)
         latest = self._latest
         self._begin()
         return latest
@@ -268,15 +279,16 @@ class WhisperRecognizer:
         """Ends the utterance without asking for its text; the model stays loaded."""
         self._begin()
 
-    def _decode(self) -> None:
-        self._decoded_speech = self._speech
+    def _decode(self, *, hasty: bool) -> None:
+        self._decoded_speech, self._hasty = self._speech, hasty
         if not self._enough():
             self._latest = Hypothesis("", 0.0)
             return
         # A little after the last speech belongs to it; the rest of the silence only invites inventions.
         end = min(self._frames, self._last_speech + round(0.3 / FRAME_S))
         samples = to_samples(bytes(self._sound[: end * round(RATE * FRAME_S) * 2]))
-        self._latest = believed(self._model.decode(samples, self._language, self._prompt), self._guards, self._language)
+        decoded = self._model.decode(samples, self._language, self._prompt, beam=1 if hasty else self._beam)
+        self._latest = believed(decoded, self._guards, self._language)
 
 
 def believed(decoded: Decoded, guards: Guards, language: SpeechLanguage) -> Hypothesis:

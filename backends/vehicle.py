@@ -164,7 +164,8 @@ class VissVehicle:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reader: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
-        self._heard_at = 0.0
+        self._heard = 0
+        """messages heard so far"""
         self._given_up: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._subscriptions: dict[str, asyncio.Queue[dict[str, Any] | None]] = {}
@@ -235,22 +236,22 @@ class VissVehicle:
         self._session = self._socket = self._reader = None
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        asked_at = asyncio.get_running_loop().time()
+        asked_at, heard = asyncio.get_running_loop().time(), self._heard
         try:
             return await asyncio.wait_for(self._exchange(request), self._deadline_s)
         except (TimeoutError, asyncio.TimeoutError):
-            self._give_up(asked_at)
+            self._give_up(heard)
             raise BackendTimeout(STAGE, f"{request['action']} not answered in {self._deadline_s} s") from None
         except asyncio.CancelledError:
             # The turn that asked was given up; the next one is not to wait behind its question.
             if asyncio.get_running_loop().time() - asked_at > self._deadline_s / 2:
-                self._give_up(asked_at)
+                self._give_up(heard)
             raise
 
-    def _give_up(self, asked_at: float) -> None:
-        """Leaves a connection on which nothing was heard since a question that was not answered: what is asked next would
-        only wait behind it."""
-        if self._heard_at >= asked_at:
+    def _give_up(self, heard: int) -> None:
+        """Leaves a connection on which nothing was heard since a question that was not answered (`heard`: messages until
+        then): what is asked next would only wait behind it."""
+        if self._heard != heard:
             return
         reader, self._reader, self._socket = self._reader, None, None
         if reader is not None:
@@ -300,7 +301,7 @@ class VissVehicle:
             async for frame in socket:
                 if frame.type is not aiohttp.WSMsgType.TEXT:
                     continue
-                self._heard_at = asyncio.get_running_loop().time()
+                self._heard += 1
                 try:
                     message = json.loads(frame.data)
                 except (ValueError, RecursionError):

@@ -103,8 +103,10 @@ async def measure(home: Path, seconds: float) -> list[str]:
 class _Silent:
     """A dialogue model nobody speaks to."""
 
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(name)
+    async def _never(self, *_: object, **__: object) -> Any:
+        raise AssertionError("spoken to")
+
+    turn = parse = reset = slots = close = _never
 
 
 def main() -> None:

@@ -77,8 +77,10 @@ class Knocked:
 class Prompt(ScriptedTalk):
     """Answers at once: time stands still while somebody waits for an answer."""
 
-    def ask(self, text: str, language: Language, metadata: Mapping[str, Any]) -> Future[Answer]:
-        future = super().ask(text, language, metadata)
+    def ask(
+        self, text: str, language: Language, metadata: Mapping[str, Any], alternatives: Sequence[str] = ()
+    ) -> Future[Answer]:
+        future = super().ask(text, language, metadata, alternatives)
         for _ in range(self.delay):
             self.tick()
         return future

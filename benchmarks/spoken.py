@@ -155,6 +155,12 @@ def noise_alone(noise: bytes, snr: float) -> bytes:
     return bytes(np.clip(np.frombuffer(noise, "<i2") * scale, -32768, 32767).astype("<i2").tobytes())
 
 
+async def _delivered(running: RunningSystem) -> None:
+    from agent.composition import START
+
+    running.system.simulation.restart(START)
+
+
 async def _nothing() -> None:
     """Lets the events through that are on their way into the loop."""
     import asyncio
@@ -167,6 +173,7 @@ def play_spoken(
 ) -> list[Line]:
     """Every line of a scenario, spoken; beside it what the same lines come to as text."""
     text_session = running.new_session()
+    running.run(_delivered(running))
     arrange(scenario, running)
     as_text: list[list[str]] = []
     before: Outcome | None = None
@@ -175,6 +182,8 @@ def play_spoken(
         as_text.append(problems(without_time(step), got, before))
         before = got
     session = running.new_session()
+    # A car that has not heard the lines yet.
+    running.run(_delivered(running))
     arrange(scenario, running)
     language = "en" if scenario.lang == "en" else "ja"
     voice = tools.open(session, language, wake)

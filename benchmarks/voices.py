@@ -48,6 +48,9 @@ FLITE = ("kal16", "awb", "rms", "slt")
 def openjtalk(text: str, dice: random.Random) -> Samples:
     import pyopenjtalk
 
+    if not pyopenjtalk.g2p(text).replace("pau", "").strip():
+        # Nothing to be said; the engine dies of it.
+        return silence(0.5)
     throat, speed, half_tones = dice.uniform(0.86, 1.16), dice.uniform(0.8, 1.25), dice.uniform(-4, 4)
     samples, rate = pyopenjtalk.tts(text, speed=speed / throat, half_tone=half_tones - 12 * math.log2(throat))
     ratio = Fraction(RATE / rate / throat).limit_denominator(200)

@@ -212,14 +212,18 @@ class ScriptedTalk:
         self.script = dict(script or {})
         self.meanings: dict[str, str] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.alternatives: list[tuple[str, ...]] = []
         self.understood: list[str] = []
         self.events: list[Event] = []
         self.delay = delay
         self._waiting: list[tuple[int, Future[Answer], Any]] = []
         self._now = 0
 
-    def ask(self, text: str, language: Language, metadata: Mapping[str, Any]) -> Future[Answer]:
+    def ask(
+        self, text: str, language: Language, metadata: Mapping[str, Any], alternatives: Sequence[str] = ()
+    ) -> Future[Answer]:
         self.asked.append((text, dict(metadata)))
+        self.alternatives.append(tuple(alternatives))
         future: Future[Answer] = Future()
         found = self.script.get(text, (f"「{text}」ですね。", "done"))
         if found is None:

@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from agent.car_map import CarMap
@@ -24,7 +25,9 @@ SAME_SHARE: Final = 0.9
 """a way that shares so much with the set route is no other"""
 CELL_DEG: Final = 0.0012
 """about 130 m: two ways through the same cells are the same road"""
-ANEW_AFTER_M: Final = 1_500.0
+ANEW_AFTER_M: Final = 3_000.0
+ANEW_AFTER: Final = timedelta(minutes=3)
+"""of the car's time"""
 NEAR_THE_END_M: Final = 3_000.0
 """so near to the destination no other way is looked for"""
 
@@ -47,6 +50,7 @@ class RoutesOffered:
         self._set: Route | None = None
         self._others: tuple[tuple[str, Route, RouteLine], ...] = ()
         self._asked_at: Position | None = None
+        self._asked: datetime | None = None
 
     @property
     def chosen_id(self) -> str:
@@ -79,7 +83,7 @@ class RoutesOffered:
         assert isinstance(left, float)
         if self._asked_at is not None and left < NEAR_THE_END_M:
             return
-        self._asked_at = here
+        self._asked_at, self._asked = here, self._simulation.clock()
         destination = status["destination"]
         assert isinstance(destination, Position)
         heading = self._simulation.vehicle.heading if self._simulation.vehicle.speed_kmh > 5 else None
@@ -106,9 +110,10 @@ class RoutesOffered:
         )
 
     def _due(self, here: Position) -> bool:
-        if self._asked_at is None:
+        if self._asked_at is None or self._asked is None:
             return True
-        return not self._others and self._asked_at.distance_to(here) >= ANEW_AFTER_M
+        passed = self._simulation.clock() - self._asked
+        return not self._others and passed >= ANEW_AFTER and self._asked_at.distance_to(here) >= ANEW_AFTER_M
 
     async def choose(self, id_: str) -> bool:
         """Guides along the way of that id from here on; False when it is not offered (any more)."""

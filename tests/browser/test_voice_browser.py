@@ -143,7 +143,8 @@ def said(text: str, language: str) -> bytes:
 
 @pytest.mark.parametrize(
     ("language", "words", "wanted"),
-    [("ja", "エアコンを二十二度にして", "22"), ("en", "set the temperature to 22 degrees", "22")],
+    # Asked of nobody but the dialogue: a backend's deadline is no matter of the page.
+    [("ja", "今何時ですか", "10時"), ("en", "what time is it now", "10")],
 )
 async def test_spoken_to_and_answered(
     language: str, words: str, wanted: str, running: RunningSystem, ears: Any, tmp_path: Path

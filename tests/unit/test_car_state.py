@@ -111,6 +111,8 @@ async def test_the_route_comes_with_its_line_and_other_ways(front: Front) -> Non
         await one.send(type="watch", hz=10)
         await one.get("car")
         await guide(front)
+        # A car that stands is told once.
+        car = await one.get("car", lambda m: m["guiding"])
         message = await one.get("route", lambda m: len(m["routes"]) > 1)
         chosen, *others = message["routes"]
         assert chosen["chosen"]
@@ -119,7 +121,6 @@ async def test_the_route_comes_with_its_line_and_other_ways(front: Front) -> Non
         assert message["destination"] == {"name": "喫茶みなと", "at": [FAR.longitude, FAR.latitude]}
         assert chosen["line"][0] == pytest.approx([CORNER.longitude, CORNER.latitude], abs=2e-3)
         assert all(other["duration_s"] > 0 and len(other["line"]) > 1 for other in others)
-        car = await one.get("car", lambda m: m["guiding"])
         assert (car["destination"], car["along_m"]) == ("喫茶みなと", 0)
         assert car["remaining_m"] == pytest.approx(chosen["length_m"], rel=0.05)
         assert car["next"]["in_m"] > 0

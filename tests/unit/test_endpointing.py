@@ -11,7 +11,7 @@ from audio.frames import FRAME_S
 
 
 def judge(text: str) -> Completeness:
-    return "complete" if text.endswith(("つけて", "off")) else "unknown"
+    return "complete" if text.endswith(("つけて", "off", "寒いんだけど", "skip this one")) else "unknown"
 
 
 def run(endpointing: Endpointing, script: Sequence[tuple[float, float, str | None]]) -> tuple[float, End] | None:
@@ -37,6 +37,8 @@ def run(endpointing: Endpointing, script: Sequence[tuple[float, float, str | Non
         ("番号は03", 1.5),
         ("あのー", 1.5),
         ("もっと", 0.8),
+        ("寒いんだけど", 0.44),
+        ("渋谷に行きたいんだけど", 1.5),
         (None, 0.8),
     ],
 )
@@ -46,7 +48,15 @@ def test_the_pause_depends_on_what_was_said(text: str | None, pause: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("text", "pause"), [("turn it off", 0.44), ("find coffee and", 1.5), ("it is um", 1.5), ("the band", 0.8)]
+    ("text", "pause"),
+    [
+        ("turn it off", 0.44),
+        ("find coffee and", 1.5),
+        ("it is um", 1.5),
+        ("the band", 0.8),
+        ("skip this one", 0.44),
+        ("five one", 1.5),
+    ],
 )
 def test_english(text: str, pause: float) -> None:
     assert run(Endpointing(judge, "en"), [(1.0, 0.9, text), (5, 0.0, None)]) == (round(1.0 + pause, 2), "pause")

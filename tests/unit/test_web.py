@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
@@ -134,3 +136,19 @@ async def test_arrival_is_announced_to_open_pages_alone(front: Front) -> None:
 async def test_health(front: Front) -> None:
     async with ClientSession() as other, other.get(f"{front.origin}/healthz") as response:
         assert (response.status, (await response.json())["status"]) == (200, "ok")
+
+
+def test_the_words_of_both_languages_are_the_same_ones() -> None:
+    tables = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (PAGE / "words").glob("*.json")}
+    assert set(tables) == {"ja", "en"}
+
+    def shape(words: Any) -> Any:
+        if isinstance(words, dict):
+            return {key: shape(value) for key, value in words.items()}
+        if isinstance(words, list):
+            return len(words)
+        assert isinstance(words, str)
+        assert words
+        return sorted(re.findall(r"\{\w+\}", words))
+
+    assert shape(tables["ja"]) == shape(tables["en"])

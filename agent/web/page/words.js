@@ -1,10 +1,8 @@
-// All words of the page, by language and room.
-import en from "./words/en.js";
-import ja from "./words/ja.js";
-
+// All words of the page, by language and room: words/LANGUAGE.json holds { page, unit, map, panel }.
+const load = async (language) => (await fetch(new URL(`./words/${language}.json`, import.meta.url))).json();
+const [ja, en] = await Promise.all([load("ja"), load("en")]);
 const TABLES = { ja, en };
 
-// The table of a language: { page, unit, map, panel }.
 export const wordsOf = (language) => TABLES[language] ?? ja;
 
 // A sentence with its {values} filled in.

@@ -1,6 +1,6 @@
 // The map where WebGL is not to be had: a plain drawing of the roads, the way, the car and what was found.
 import { make } from "../dom.js";
-import { bounds } from "./geo.js";
+import { bounds, fit } from "./geo.js";
 import { results } from "./places.js";
 import { PALETTES } from "./style.js";
 
@@ -116,10 +116,8 @@ export function openFlat(host, info, { store, words, chrome }) {
     overview() {
       const points = [...(store.state.route?.routes ?? []).flatMap((r) => r.line), ...results(store.state).map((r) => r.at)];
       if (!points.length) return;
-      const [[west, south], [east, north]] = bounds(points);
       following = false;
-      centre = [(west + east) / 2, (south + north) / 2];
-      zoom = Math.min(15, Math.log2((host.clientWidth * 0.5 * 360) / (512 * Math.max(east - west, north - south, 1e-4))));
+      ({ center: centre, zoom } = fit(points, host.clientWidth * 0.45, host.clientHeight * 0.7, 15));
       later();
     },
     zoom(by) {

@@ -62,6 +62,17 @@ export class Track {
   }
 }
 
+const mercator = (latitude) => 0.5 - Math.asinh(Math.tan(rad(latitude))) / (2 * Math.PI);
+
+// Where to look from above so that all points lie within so many pixels.
+export function fit(points, width, height, maxZoom) {
+  const [[west, south], [east, north]] = bounds(points);
+  const [top, bottom] = [mercator(north), mercator(south)];
+  const zoom = Math.log2(Math.min(Math.max(width, 80) / Math.max((east - west) / 360, 1e-9), Math.max(height, 80) / Math.max(bottom - top, 1e-9)) / 512);
+  const middle = (Math.atan(Math.sinh((0.5 - (top + bottom) / 2) * 2 * Math.PI)) * 180) / Math.PI;
+  return { center: [(west + east) / 2, middle], zoom: Math.min(zoom, maxZoom) };
+}
+
 export function bounds(points) {
   const [xs, ys] = [points.map((p) => p[0]), points.map((p) => p[1])];
   return [[Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]];

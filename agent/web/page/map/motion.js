@@ -12,11 +12,13 @@ export class Motion {
   #to = null;
   #begun = 0;
   #track = null;
+  #known = "";
   shown = null; // { at: [lon, lat], heading, along (null off a route) }
 
   follow(points) {
     this.#track = points?.length > 1 ? new Track(points) : null;
     if (this.#from) this.#from.along = null;
+    this.#known = "";
   }
 
   get track() {
@@ -25,6 +27,10 @@ export class Motion {
 
   // A push came; `now` in milliseconds.
   push(car, now) {
+    // Told twice (asked for between two pushes): nothing new.
+    const key = `${car.at_ms}:${car.longitude}:${car.latitude}:${car.along_m}`;
+    if (key === this.#known) return;
+    this.#known = key;
     const told = { at: [car.longitude, car.latitude], heading: car.heading, along: this.#along(car) };
     const gap = now - this.#last;
     this.#last = now;

@@ -1,7 +1,7 @@
 // The map by MapLibre: follows the car, shows the ways, the events, the results.
 import { make, set } from "../dom.js";
 import { fill } from "../words.js";
-import { bounds, ownPoint, turn } from "./geo.js";
+import { fit, ownPoint, turn } from "./geo.js";
 import { Motion } from "./motion.js";
 import { results, spoken } from "./places.js";
 import { PALETTES, restyle, style } from "./style.js";
@@ -11,6 +11,8 @@ const LOOK_BACK_MS = 20000; // hands off so long: back to the car, when it drive
 const OVERVIEW_MS = 5000;
 const TILT = 48;
 const FIRST_ZOOM = 14.4;
+const SLOW_MS = 70;
+const COARSEST = 0.6;
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 const feature = (coordinates, properties = {}) => ({
@@ -92,11 +94,24 @@ export function openView(engine, host, info, room) {
   function frame(now) {
     looping = 0;
     if (!motion.shown) return;
+    if (mode === "follow") spare(now);
     const moving = motion.step(now);
     put();
     restOfRoute();
     const settling = Math.abs(((heading - motion.shown.heading + 540) % 360) - 180) > 0.5;
     if (moving || settling) wake();
+  }
+
+  // A machine that draws by its processor gets fewer pixels rather than fewer pictures.
+  let drawnAt = 0;
+  let gap = 16;
+  function spare(now) {
+    if (now - drawnAt < 1500) gap += (now - drawnAt - gap) * 0.1;
+    drawnAt = now;
+    const ratio = map.getPixelRatio();
+    if (gap < SLOW_MS || ratio <= COARSEST) return;
+    map.setPixelRatio(Math.max(COARSEST, ratio * 0.75));
+    gap = 16;
   }
 
   // ── the ways ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -106,7 +121,7 @@ export function openView(engine, host, info, room) {
     const track = motion.track;
     if (!source || !track) return;
     const along = motion.shown?.along ?? 0;
-    const step = metresAPixel() * 3;
+    const step = metresAPixel() * 12;
     if (trimmed >= 0 && Math.abs(along - trimmed) < Math.max(4, step)) return;
     trimmed = along;
     source.setData(collection([feature(track.rest(along))]));
@@ -126,18 +141,18 @@ export function openView(engine, host, info, room) {
       if (chosen) overview();
     }
     const put = (id, features) => map.getSource(id)?.setData(collection(features));
-    put("other-routes", routes.filter((r) => !r.chosen && r.line.length > 1).map((r) => feature(r.line, { id: r.id })));
+    put("other-routes", routes.filter((r) => !r.chosen && r.line.length > 1).map((r) => feature(fromFork(r.line, chosen.line), { id: r.id })));
     put("waypoints", (message.waypoints ?? []).map((at) => feature([at])));
     if (!chosen) put("route", []);
     else restOfRoute();
-    for (const chip of chips) chip.remove();
+    for (const old of chips) old.remove();
     chips = [];
     if (!chosen) return;
     const others = routes.filter((route) => !route.chosen && route.line.length > 1);
     // One label above its point, the other below: ways that run close are still told apart.
     others.forEach((route, i) => chips.push(chip(route, chosen, i % 2 ? 26 : -26)));
     if (message.destination) {
-      const flag = make("div", { class: "map-goal", title: message.destination.name }, make("span", { class: "goal-name" }, message.destination.name));
+      const flag = make("div", { class: "map-goal", role: "img", "aria-label": message.destination.name }, make("span", { class: "goal-name" }, message.destination.name));
       chips.push(new engine.Marker({ element: flag, anchor: "bottom" }).setLngLat(message.destination.at).addTo(map));
     }
   }
@@ -179,7 +194,7 @@ export function openView(engine, host, info, room) {
     const line = message?.p > 0 ? message.line : [];
     map.getSource("predicted")?.setData(collection(line.length > 1 ? [feature(line)] : []));
     if (line.length < 2) return;
-    const face = make("div", { class: "map-guess" }, make("span", {}, message.name), make("b", {}, `${Math.round(message.p * 100)}%`));
+    const face = make("div", { class: "map-guess", role: "img", "aria-label": `${message.name} ${Math.round(message.p * 100)}%` }, make("span", {}, message.name), make("b", {}, `${Math.round(message.p * 100)}%`));
     guess = new engine.Marker({ element: face, anchor: "bottom" }).setLngLat(message.at).addTo(map);
   }
 
@@ -211,7 +226,9 @@ export function openView(engine, host, info, room) {
     const left = unit && unit.left - room.left < room.width / 3 && unit.right < room.left + room.width * 0.7 && unit.top < room.bottom - 60 && unit.height > room.height / 2 ? Math.max(0, unit.right - room.left) : 0;
     const low = unit && unit.top > room.top + 60 && unit.top < room.bottom ? room.bottom - unit.top : 0;
     if (kind === "follow") return { left, right: 0, top: up === "heading" ? room.height * 0.34 : 0, bottom: low };
-    return { left: left + 60, right: 110, top: Math.min(150, room.height * 0.22), bottom: low + Math.min(80, room.height * 0.14) };
+    // Room for the labels that stand on the outermost points.
+    const side = Math.min(120, room.width * 0.12);
+    return { left: left + side, right: side, top: Math.min(150, room.height * 0.22), bottom: low + (room.width <= 760 ? 75 : Math.min(90, room.height * 0.14)) };
   }
 
   function frameAll(points) {
@@ -219,8 +236,9 @@ export function openView(engine, host, info, room) {
     since = performance.now();
     chrome.following(false);
     framed = true;
-    const camera = map.cameraForBounds(bounds(points), { padding: padding("all"), maxZoom: 15.5, bearing: 0 });
-    if (camera) map.easeTo({ ...camera, pitch: 0, bearing: 0, padding: { left: 0, right: 0, top: 0, bottom: 0 }, duration: calm.matches ? 0 : 900 });
+    const room = padding("all");
+    const seen = fit(points, host.clientWidth - room.left - room.right, host.clientHeight - room.top - room.bottom, 15.5);
+    map.easeTo({ ...seen, pitch: 0, bearing: 0, padding: room, duration: calm.matches ? 0 : 900 });
   }
 
   function overview() {
@@ -292,6 +310,7 @@ export function openView(engine, host, info, room) {
   store.on("prediction", drawPrediction);
   store.subscribe((state) => {
     set(carFace, { "aria-label": words().map.car });
+    set(map.getCanvas(), { "aria-label": words().page.map });
     if (state.light !== light || state.shown !== labels) {
       light = state.light;
       labels = state.shown;
@@ -352,6 +371,14 @@ export function openView(engine, host, info, room) {
       map.setStyle(style(light, labels, info, location.origin), { diff: false });
     },
   };
+}
+
+// A way without what it has in common with the set one: the car leaves no second trace behind it.
+function fromFork(line, chosen) {
+  const known = new Set(chosen.map(String));
+  let fork = 1;
+  while (fork < line.length - 1 && known.has(String(line[fork]))) fork += 1;
+  return line.slice(fork - 1);
 }
 
 const box = ({ x, y }, r) => [[x - r, y - r], [x + r, y + r]];
