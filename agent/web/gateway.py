@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
+import hashlib
 import json
 import logging
 import logging.handlers
@@ -18,6 +20,7 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from aiohttp import web
@@ -52,6 +55,9 @@ from agent.web.world_messages import WorldRoom
 log = logging.getLogger(__name__)
 
 PAGE = Path(__file__).with_name("page")
+_TEXT = {
+    ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml",
+}  # fmt: skip
 MAX_MESSAGE_BYTES = 1024 * 1024
 """what is too long for a turn is still read, so that the driver hears so; beyond this the line is closed (1009)"""
 MAX_CONNECTIONS = 64
@@ -132,7 +138,7 @@ class Gateway:
     async def _file(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["name"] not in self._files:
             raise web.HTTPNotFound(text="no such file")
-        return web.FileResponse(PAGE / request.match_info["name"])
+        return _sent(request, PAGE / request.match_info["name"])
 
     # ── the stream ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -170,6 +176,23 @@ def keep_short(transport: asyncio.BaseTransport | None) -> None:
     if line is not None:
         with contextlib.suppress(OSError):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BUFFER_BYTES)
+
+
+def _sent(request: web.Request, path: Path) -> web.StreamResponse:
+    """A file of the page: text as small as it gets, and not again while the browser's copy is the same."""
+    if path.suffix not in _TEXT or "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return web.FileResponse(path)
+    body, etag = _packed(path, path.stat().st_mtime_ns)
+    headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding", "ETag": f'"{etag}"'}
+    if any(known.value == etag for known in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, headers=headers, content_type=_TEXT[path.suffix], charset="utf-8")
+
+
+@lru_cache(maxsize=256)
+def _packed(path: Path, _changed: int) -> tuple[bytes, str]:
+    body = gzip.compress(path.read_bytes(), 6, mtime=0)
+    return body, hashlib.sha256(body).hexdigest()[:32]
 
 
 # ── bringing everything up ──────────────────────────────────────────────────────────────────────────────────────────

