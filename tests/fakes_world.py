@@ -422,7 +422,7 @@ class Talk:
             number, {"context": self.slots.get("context") or "none"}, ranking or {intent: confidence},
         )  # fmt: skip
         skill = skill_of(_RULES[intent])
-        doer, meant = skill(self.world, phrases())._answering(turn)
+        doer, meant = skill(self.world, phrases())._answering(turn, turn.intent)
         self.number = number
         self.heard_as = meant.intent
         try:
