@@ -67,6 +67,27 @@ class Script(FakeDialogue):
         return await super().turn(session, text, **kinds)
 
 
+class Lag:
+    """How much time passes, and how much of it this process did not get to run in."""
+
+    passed = lost = 0.0
+
+    async def __aenter__(self) -> Lag:
+        self._began, self._ticking = time.monotonic(), asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.passed = time.monotonic() - self._began
+        self._ticking.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            at = time.monotonic()
+            await asyncio.sleep(0.05)
+            # The others (browsers, servers in processes of their own) wait as long again.
+            self.lost += 3 * max(0.0, time.monotonic() - at - 0.055)
+
+
 @dataclass
 class Front:
     gateway: Gateway

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
+import queue
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +24,7 @@ class Database:
     """One thread that works on the database, a transaction a job: writers of SQLite would wait for each other anyway."""
 
     def __init__(self, url: str) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="desk-db")
+        self._worker = Worker("desk-db")
         self.engine = connect(url)
 
     @classmethod
@@ -44,11 +48,69 @@ class Database:
         return await self.run_plain(work)
 
     async def run_plain(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        return await self._worker.run(work)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True)
+        self._worker.close()
         self.engine.dispose()
+
+
+class Worker:
+    """A thread that does one job after the other. When many wait it hands their results over together: an event loop that is
+    woken for each of them, and a thread that waits for the interpreter after each, would take turns instead of working."""
+
+    TOGETHER_S = 0.005
+    """how long results are held back at most while further jobs wait"""
+
+    def __init__(self, name: str) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """What `job` returns, or raises. Given up by its caller, it is done all the same."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put((job, future))
+        return await future
+
+    def close(self) -> None:
+        """Does what waits, then ends."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (found := self._jobs.get()) is not None:
+            done: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+            until = time.monotonic() + self.TOGETHER_S
+            while found is not None:
+                job, future = found
+                try:
+                    done.append((future, job(), None))
+                except BaseException as error:
+                    done.append((future, None, error))
+                if self._jobs.empty() or time.monotonic() > until:
+                    break
+                found = self._jobs.get()
+            _hand_over(done)
+            if found is None:
+                return
+
+
+def _hand_over(done: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for loop, some in itertools.groupby(done, key=lambda one: one[0].get_loop()):
+        # A loop that has ended waits for nothing any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, list(some))
+
+
+def _settle(done: list[tuple[asyncio.Future[Any], Any, BaseException | None]]) -> None:
+    for future, result, error in done:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
 
 
 def connect(url: str) -> Any:

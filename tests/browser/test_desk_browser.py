@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pytest_asyncio
 
 from agent.desk.server import DeskServer, open_desk
 from tests.browser_tools import BROWSER, HOSTILE, watch
-from tests.desk_system import CALM, LONG_S, PATIENT_WAITS, Front, add_people, open_front
+from tests.desk_system import CALM, LONG_S, PATIENT_WAITS, Front, Lag, add_people, open_front
 from tests.fakes_desk import PASSWORD, SECRET
 
 pytestmark = BROWSER
@@ -151,27 +150,6 @@ async def test_a_closed_page_of_the_operator_leaves_nobody_in_silence(stage: Sta
     await stage.hears("エージェントに戻りました")
     await stage.say("渋谷の天気")
     await stage.hears("(渋谷の天気)")
-
-
-class Lag:
-    """How much time passes, and how much of it this process did not get to run in."""
-
-    passed = lost = 0.0
-
-    async def __aenter__(self) -> Lag:
-        self._began, self._ticking = time.monotonic(), asyncio.create_task(self._tick())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.passed = time.monotonic() - self._began
-        self._ticking.cancel()
-
-    async def _tick(self) -> None:
-        while True:
-            at = time.monotonic()
-            await asyncio.sleep(0.05)
-            # The browser and the driver of it wait as long again, each in a process of its own.
-            self.lost += 3 * max(0.0, time.monotonic() - at - 0.055)
 
 
 async def test_a_lost_operator_is_replaced_by_another_who_has_everything(stage: Stage) -> None:
