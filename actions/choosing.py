@@ -45,6 +45,7 @@ _FIGURE = re.compile(
 )
 _THRESHOLDS = ("rating_min", "budget", "distance_max", "parking_within")
 """values that bound a search: no quality of one place"""
+_LETS = re.compile(r"\blet'?s\b", re.IGNORECASE)
 _ORDER = re.compile(
     r"順|並べ|ならべ|ソート|\b(?:sort|order|rank|first|list)(?: them| it)? (?:by|first)\b|\bfirst$", re.IGNORECASE
 )
@@ -61,7 +62,8 @@ def may_point(turn: Turn) -> bool:
 def pointed(turn: Turn, hits: Sequence[PlaceHit]) -> Turn:
     """The turn as a choice by number when it points at one of the places read out, else as it was."""
     found = point(turn.text, turn.language, hits, turn.entities, sought(turn))
-    if found is None or (QUESTION.search(turn.text) and not TAKING.search(turn.text)):
+    settles = TAKING.search(turn.text) or _LETS.search(turn.text)
+    if found is None or (QUESTION.search(turn.text) and not settles):
         return turn
     if _ORDER.search(turn.text) or RESTORE.search(turn.text):
         return turn
@@ -74,7 +76,8 @@ def pointed(turn: Turn, hits: Sequence[PlaceHit]) -> Turn:
         return turn
     if turn.all("drop") and not found.plain and not ONE.search(turn.text):
         return turn
-    if turn.intent not in _SEARCHED and len(turn.text) > _LONGEST_BESIDE[turn.language]:
+    longest = _LONGEST_BESIDE[turn.language]
+    if turn.intent not in _SEARCHED and len(turn.text) > (longest if found.taken else longest // 2):
         return turn
     if turn.intent == "ask_place" and not taken:
         return turn

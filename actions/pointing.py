@@ -155,9 +155,8 @@ def _meant(part: _Part, left: frozenset[int], refused: bool, taken: bool, words:
         return Pointing(
             next(iter(left)), plain, taken or (refused and words.rest.search(part.folded) is not None), named
         )
-    qualities = part.qualities()
-    for by, order in qualities:
-        best = _best(part.hits, left, by, order)
+    if qualities := part.qualities():
+        best = _best(part.hits, left, *qualities)
         if best is not None:
             best_taken = words.most.search(part.folded) and words.taking_best.search(part.folded)
             return Pointing(best, plain, taken or bool(best_taken), named)
@@ -194,7 +193,7 @@ class _Part:
             yield _Said(frozenset({index}), True)
         yield from self.described()
         for by, order in self.qualities():
-            best = _best(self.hits, frozenset(range(len(self.hits))), by, order)
+            best = _best(self.hits, frozenset(range(len(self.hits))), (by, order))
             if best is not None:
                 yield _Said(frozenset({best}), False)
 
@@ -225,15 +224,19 @@ class _Part:
         yield from self._filters()
 
     def qualities(self) -> list[tuple[str, str]]:
-        found: list[tuple[int, int, str, str]] = []
+        """What the best is wished of, in the order said."""
+        found = []
         for rank, (by, order, pattern) in enumerate(_words(self.language).qualities):
             if match := pattern.search(self.folded):
-                found.append((match.start(), rank, by, order))
-        # 「評価の高い」 is no price: of two readings of one word the one named first in the table counts.
-        by_start = sorted(found)
-        return [
-            (by, order) for i, (start, _, by, order) in enumerate(by_start) if not i or start > by_start[i - 1][0] + 3
-        ]
+                found.append((match.start(), rank, match.end(), by, order))
+        kept: list[tuple[str, str]] = []
+        read_to = 0
+        for start, _, end, by, order in sorted(found):
+            # 「評価の高い」 is no price: what stands within a match read already is none of its own.
+            if start >= read_to:
+                kept.append((by, order))
+                read_to = end
+        return kept
 
     # ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -430,7 +433,16 @@ def _has(place: Place, what: str, value: Any) -> bool:
     return False
 
 
-def _best(hits: Sequence[PlaceHit], among: Iterable[int], by: str, order: str) -> int | None:
-    sign = -1.0 if order == "desc" else 1.0
-    measured = [(sign * figure, i) for i in sorted(among) if (figure := _figure(hits[i], by)) is not None]
-    return min(measured)[1] if measured else None
+def _best(hits: Sequence[PlaceHit], among: Iterable[int], *qualities: tuple[str, str]) -> int | None:
+    """The best by a quality; by several the one whose places in their orders add up to least (「安くて評価も高い」)."""
+    among = sorted(among)
+    sums = dict.fromkeys(among, 0)
+    known = False
+    for by, order in qualities:
+        sign = -1.0 if order == "desc" else 1.0
+        figures = {i: sign * figure for i in among if (figure := _figure(hits[i], by)) is not None}
+        known = known or bool(figures)
+        for i in among:
+            # What is not known of a place counts as worse than all that is.
+            sums[i] += sum(f < figures[i] for f in figures.values()) if i in figures else len(among)
+    return min(among, key=lambda i: (sums[i], i)) if known and among else None

@@ -124,6 +124,19 @@ class SearchSkill(Skill):
             failed = self._failed(turn, error.stage, error.code)
             return replace(failed, slots=self.kept(turn, replace(state, shown=())))
 
+    async def _look_or_take(self, turn: Turn, state: SearchState, changed: SearchState, lead: str = "") -> Outcome:
+        """Searches with the conditions of `changed`. 「ゲストハウスがいい」: where there is no such kind, but one of those read out is
+        called so, that one is taken."""
+        hits = await self.candidates(turn, state) if turn.all("genre", "kind") else ()
+        outcome = await self.look(turn, changed, lead)
+        if outcome.context != "no_results":
+            return outcome
+        named = point(turn.text, turn.language, hits, turn.entities, sought(turn))
+        if named is None or not named.named:
+            return outcome
+        hit = hits[named.index]
+        return await self._one(turn, apply(state, [choice(hit)]), hit, (), "", "search.chosen")
+
     async def _look(self, turn: Turn, state: SearchState, lead: str) -> Outcome:
         ground = await resolve(self.world, turn, state)
         if isinstance(ground, Missing):
@@ -720,18 +733,7 @@ class NarrowAction(SearchSkill):
                 self.say(turn, "search.ask_kind"), "asks_slot",
                 self.kept(turn, changed, pending={"kind": "ask_kind"}), quick_replies=self._quick(turn, "restaurant", "parking", "sight"),
             )  # fmt: skip
-        hits = await self.candidates(turn, state) if turn.all("genre", "kind") else ()
-        outcome = await self.look(turn, changed, self._lead(turn, operations, state))
-        named = (
-            point(turn.text, turn.language, hits, turn.entities, sought(turn))
-            if outcome.context == "no_results"
-            else None
-        )
-        if named is not None and named.named:
-            # 「ゲストハウスがいい」: there is no such kind, but one of those read out is called so.
-            hit = hits[named.index]
-            return await self._one(turn, apply(state, [choice(hit)]), hit, (), "", "search.chosen")
-        return outcome
+        return await self._look_or_take(turn, state, changed, self._lead(turn, operations, state))
 
     def _from_pending(self, turn: Turn, state: SearchState) -> tuple[Operation, ...]:
         pending = turn.slots.get("pending") or {}
@@ -809,7 +811,7 @@ class ChooseAction(SearchSkill):
                 return await self._chosen(turn, state, PlaceHit(place, None))
             changed = self.change(turn, state)
             if changed != state and not changed.empty:
-                return await self.look(turn, changed)
+                return await self._look_or_take(turn, state, changed)
             if not state.shown:
                 return Outcome(self.say(turn, "choose.nothing_offered"), "asks_slot", {"pending": {"kind": "ask_kind"}})
             return Outcome(

@@ -851,8 +851,10 @@ _AFTER_GENERIC = re.compile(
 _WORD_CHARACTER = re.compile(rf"[{_KANJI}ァ-ヺーa-z0-9]")
 _LOCAL_CONTEXT = re.compile(
     r"(?:の)?(?:駅|市内|周辺|付近|近く|近辺|近郊|近場|辺り|辺|あたり|エリア|方面|地区|界隈|そば)|まで|行き|へ(?:行|向|い)|に(?:行き|行く|行こ|行っ|向か|着|いき|いく)|から(?:近|一番近)|で降り"
+)
+_LOOKED_FOR = re.compile(
     # 「新橋で焼き鳥の店を探して」: where something to eat, to buy, to stay at is looked for.
-    rf"|[でのに](?=[^、。]{{0,10}}?(?:{_AFTER_GENERIC.pattern}|お?店|屋|探|食べ|飲み|泊ま|停め|買え|充電|給油))"
+    rf"で(?=[^、。]{{0,10}}?(?:{_AFTER_GENERIC.pattern}|お?店|屋|探|食べ|飲み|泊ま|停め|買え|充電|給油))"
 )
 _PERSON = re.compile(r"さん|様|さま|君|くん|ちゃん|先生|氏|選手|監督|課長|部長|社長")
 _NEXT_TO = re.compile(r"[の、]?")
@@ -1184,7 +1186,10 @@ class JapanGazetteer:
             within = _inside_of(candidates, beside.candidates)
             if within:
                 strength, candidates = max(strength, _PLAIN), within
-        if strength == _TOWN or (strength == _WORD and not _LOCAL_CONTEXT.match(plain[end:])):
+        here = _LOCAL_CONTEXT.match(plain[end:])
+        # 和食 is a station's name, too.
+        looked_for = _LOOKED_FOR.match(plain[end:]) and not _AFTER_GENERIC.fullmatch(form)
+        if strength == _TOWN or (strength == _WORD and not (here or looked_for)):
             return None
         if not candidates:
             return None
