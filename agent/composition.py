@@ -540,6 +540,7 @@ async def open_agentplus(
     )
     system.conversation.companion = system.plus = plus
     try:
+        await plus.begin()
         yield plus
     finally:
         system.conversation.companion = system.plus = None
