@@ -570,6 +570,7 @@ async def open_agentplus(
     )
     system.conversation.companion = system.plus = plus
     try:
+        await plus.begin()
         yield plus
     finally:
         system.conversation.companion = system.plus = None

@@ -125,6 +125,8 @@ class _Session:
     """turns in a row that did not work out"""
     desk_known: str = ""
     """the handoff whose outcome the dialogue has been told"""
+    drivers: set[str] = field(default_factory=set)
+    """who has said something here"""
     waiting: int = 0
     speaking_until: datetime | None = None
     """by the car's clock, about"""
@@ -185,6 +187,7 @@ class Conversation:
         turn = _Turn(self, session, self._session(session), time.perf_counter())
         words = clean(text)
         turn.driver = driver
+        turn.state.drivers.add(driver or self._driver)
         turn.language = language or self._language or detect(words, turn.state.language)
         turn.state.language = turn.language
         turn.mark("cleaning")
@@ -246,8 +249,10 @@ class Conversation:
             except sqlite3.DatabaseError as error:
                 raise ForgettingError(f"handoffs: {error}") from error
         for session, state in self._sessions.items():
-            state.failures, state.desk_known = 0, ""
-            self.stream.emit(Forgotten(session, driver))
+            if driver in state.drivers:
+                state.drivers.discard(driver)
+                state.failures, state.desk_known = 0, ""
+                self.stream.emit(Forgotten(session, driver))
 
     async def notice(self, session: str, kind: str, key: str, *, data: Mapping[str, str] | None = None) -> Notice:
         """Says something unasked in a session: sentence `key` filled from `data`. While an operator holds the line it is not

@@ -57,7 +57,7 @@ class Learnt:
                 "drives": len(plus.predictor.habits),
             },
             "drivers": [
-                {"id": p.id, "name": wording.safe(p.name), "role": p.role, "driving": p.id == profile.id} for p in drivers
+                {"id": p.id, "name": self.driver_name(p.id, p.name, language), "role": p.role, "driving": p.id == profile.id} for p in drivers
             ],
             "places": [] if guest else self.places(language),
             "habits": [] if guest else self.habits(language),

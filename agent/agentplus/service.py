@@ -115,6 +115,8 @@ class AgentPlus:
         self.key: str | None = None
         """what the car reports of the key or telephone, None before the first look"""
         self._to_ask = False
+        self._unasked: tuple[Profile, ...] = ()
+        """drivers to ask about as soon as somebody listens"""
         self._candidates: list[Candidate] = []
         self._looked: datetime | None = None
         self._ahead: Ahead | None = None
@@ -146,6 +148,11 @@ class AgentPlus:
                 log.exception("Agent+ stumbled")
             await pause(STEP_S)
 
+    async def begin(self) -> None:
+        """Who drives, before anything is said or asked."""
+        if (snapshot := await self._snapshot(self.clock())) is not None:
+            await self._recognise(snapshot.key)
+
     async def step(self) -> None:
         """One look at the car, and what follows from it."""
         now = self.clock()
@@ -153,6 +160,8 @@ class AgentPlus:
         if snapshot is None:
             return
         await self._recognise(snapshot.key)
+        if self._unasked and self._sessions():
+            await self._ask_who(self._unasked)
         await self._tell_set_aside()
         before, self.last = self.last, snapshot
         was_driving = self._recorder.driving
@@ -417,15 +426,17 @@ class AgentPlus:
         found = self.profiles.recognise(key or None)
         if not key and (usual := next((p for p in self.profiles.all() if p.id == self._default_driver), None)):
             found = Recognised(usual)
-        self.key = key
+        self.key, self._unasked = key, ()
         if found.profile is not None:
             await self.take_wheel(found.profile)
             return
         await self.take_wheel(GUEST_PROFILE)
-        await self._ask_who(found.choices)
+        self._unasked = found.choices
+        if self._sessions():
+            await self._ask_who(found.choices)
 
     async def _ask_who(self, drivers: Sequence[Profile]) -> None:
-        now, said = self.clock(), ""
+        now, said, self._unasked = self.clock(), "", ()
         for session in self._sessions():
             language = self.spoken(session)
             names = ("、" if language == "ja" else ", ").join(

@@ -59,11 +59,13 @@ class Way:
 
     route: Route
     p: float
+    line: RouteLine
+    """of the route: made once"""
     place: int | None = None
     """the learnt place it leads to"""
 
     def meets(self, spot: Position) -> bool:
-        return RouteLine(self.route).project(spot)[1] <= NEAR_M
+        return self.line.project(spot)[1] <= NEAR_M
 
 
 @dataclass
@@ -114,12 +116,12 @@ class Onward:
             kept = await self._way(key, place, predictor, situation, here, heading, driven, language)
             if kept is not None:
                 p *= believed * self._on_the_way(key, kept, here, driven)
-                out.append(Way(kept.route, p, place))
+                out.append(Way(kept.route, p, kept.line, place))
                 rest -= p
         for turn, share in self.fan.turns:
             kept = await self._way(f"fan:{turn:g}", None, predictor, situation, here, heading, driven, language)
             if kept is not None:
-                out.append(Way(kept.route, rest * share))
+                out.append(Way(kept.route, rest * share, kept.line))
         out.sort(key=lambda way: -way.p)
         return tuple(out)
 

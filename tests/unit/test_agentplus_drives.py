@@ -159,3 +159,18 @@ async def test_classes_and_frequency_are_switched_by_voice_and_kept(drive: Drive
     kept = drive.plus.profiles.get("owner").notices
     assert kept["frequency"] == "low"
     assert "jam" not in kept["classes"]
+
+
+async def test_who_drives_is_asked_as_soon_as_somebody_listens(drive: Drive) -> None:
+    drive.plus.profiles.change("owner", keys=("key-a",))
+    drive.plus.profiles.add("Ken", keys=("phone-b",))
+    listening: list[str] = []
+    drive.plus._sessions = lambda: listening
+    drive.sit("key-of-nobody")
+    await drive.plus.begin()
+    assert not drive.notices
+    await drive.stand(30)
+    assert not drive.notices
+    listening.append(drive.session)
+    await drive.stand(90)
+    assert [n.kind for n in drive.notices] == ["who"]
