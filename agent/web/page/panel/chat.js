@@ -5,7 +5,7 @@ import { mountLastTurn } from "./waterfall.js";
 const HISTORY = 50;
 
 export function mountChat(element, { store, send, words }) {
-  const log = make("ol", { id: "panel-talk", class: "p-chat", role: "log", tabindex: 0 });
+  const log = make("ol", { id: "panel-talk", class: "p-chat", "aria-live": "polite", tabindex: 0 });
   const text = make("input", { id: "panel-text", autocomplete: "off", maxlength: 2000 });
   const button = make("button", { id: "panel-send", type: "submit", class: "p-main" });
   const forget = make("button", { id: "panel-reset", type: "button", class: "p-small", onclick: () => send({ type: "reset" }) });
