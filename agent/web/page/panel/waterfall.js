@@ -59,7 +59,7 @@ const share = (ms, total) => (total > 0 ? Math.min(100, (100 * ms) / total) : 0)
 export function mountLastTurn(element, { store, words }) {
   let spoke = null;
   let latency = null;
-  const title = make("h3");
+  const title = make("h2");
   const tables = make("div", { class: "p-tables" });
   element.append(title, tables);
   const show = () => {
