@@ -94,12 +94,15 @@ async def results(scene: Scene) -> None:
 async def guiding(scene: Scene) -> None:
     """The car display under way."""
     await scene.open(CAR, "ja")
-    await scene.say("東京スカイツリーに行きたい")
-    if await scene.page.locator("#replies button", has_text="はい").count():
-        await scene.say("はい")
+    await scene.say("横浜でイタリアン")
+    await scene.say("一番目にする")
+    await scene.say("はい")
     await scene.page.locator(".trip:not([hidden])").wait_for()
-    await scene.world(do="clock", rate=10)
+    await scene.settle()
+    await scene.world(do="clock", rate=1)
     await scene.page.locator("body.driving").wait_for()
+    # The camera follows; a processor that draws needs a while for each of its steps.
+    await scene.settle()
     await scene.settle()
     await scene.take("car-guiding")
     await scene.world(do="clock", rate=0)
