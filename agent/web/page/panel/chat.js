@@ -5,8 +5,7 @@ import { mountLastTurn } from "./waterfall.js";
 const HISTORY = 50;
 
 export function mountChat(element, { store, send, words }) {
-  const lines = make("ol");
-  const log = make("div", { id: "panel-talk", class: "p-chat", role: "log", tabindex: 0 }, lines);
+  const log = make("ol", { id: "panel-talk", class: "p-chat", "aria-live": "polite", tabindex: 0 });
   const text = make("input", { id: "panel-text", autocomplete: "off", maxlength: 2000 });
   const button = make("button", { id: "panel-send", type: "submit", class: "p-main" });
   const forget = make("button", { id: "panel-reset", type: "button", class: "p-small", onclick: () => send({ type: "reset" }) });
@@ -51,7 +50,7 @@ export function mountChat(element, { store, send, words }) {
     if (shown === state.talk) return;
     shown = state.talk;
     const end = log.scrollTop + log.clientHeight >= log.scrollHeight - 40;
-    lines.replaceChildren(...shown.map((line) => make("li", { class: `from-${line.kind}`, lang: line.language || null }, line.text)));
+    log.replaceChildren(...shown.map((line) => make("li", { class: `from-${line.kind}`, lang: line.language || null }, line.text)));
     if (end) log.scrollTop = log.scrollHeight;
   });
   return () => {
