@@ -59,7 +59,7 @@ async def open_web(
 async def until(ws: ClientWebSocketResponse, kind: str, **fields: Any) -> dict[str, Any]:
     """The next message of a kind (with these fields); what comes before is passed over."""
     while True:
-        message: dict[str, Any] = await ws.receive_json(timeout=5)
+        message: dict[str, Any] = await ws.receive_json(timeout=30)
         if message["type"] == kind and all(message.get(key) == value for key, value in fields.items()):
             return message
 

@@ -115,6 +115,9 @@ class NoticeManager:
 
     def _affordable(self, candidate: Candidate, moment: DriveMoment) -> bool:
         safety = self.policy.classes[candidate.kind].safety
+        # A clock that was put back does not make it silent until the old time comes again.
+        while self._times and self._times[-1] > moment.now:
+            self._times.pop()
         hour = moment.now - timedelta(hours=1)
         spent = sum(at > hour for at in self._times)
         apart = self.policy.apart_safety_s if safety else self.policy.apart_s

@@ -37,7 +37,7 @@ SOUNDS_A_SECOND, SOUNDS_AT_ONCE = 120, 600
 IN_ORDER_S = 0.2
 """the next message waits so long for what the one before leads to"""
 REFUSED_BEFORE_CLOSING = 300
-"""so many too many in a row, and the line is closed (1008)"""
+"""so many too many without a calm moment, and the line is closed (1008)"""
 Work: TypeAlias = Coroutine[Any, Any, Any] | bool | None
 """what a message leads to: something to wait for, nothing more, or False: it is not as the protocol says"""
 Handler: TypeAlias = Callable[[Mapping[str, Any]], Work]

@@ -132,7 +132,7 @@ class Allowance:
         self._per_s, self._most, self._now = per_s, at_once, now
         self._left, self._at = at_once, now()
         self.refused = 0
-        """in a row"""
+        """since the sender was last calm"""
 
     def take(self) -> bool:
         now = self._now()
@@ -141,6 +141,7 @@ class Allowance:
         if self._left < 1:
             self.refused += 1
             return False
+        if self._left > self._most / 2:
+            self.refused = 0
         self._left -= 1
-        self.refused = 0
         return True

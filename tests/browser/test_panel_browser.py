@@ -21,7 +21,7 @@ from agent import events as events_module
 from agent.events import Event, Latency, Pushed, Spoke
 from backends.model import Maneuver, Route
 from simulator.vehicle import offset
-from tests.browser_tools import BROWSER, HOSTILE, watch
+from tests.browser_tools import BROWSER, HOSTILE, violations, watch
 from tests.fakes import MONDAY_MORNING, FakeDialogue, reply
 from tests.fakes_web import WebFront, open_web
 from tests.scenarios import load
@@ -486,6 +486,18 @@ async def test_by_keyboard_and_folded_away_in_the_car(chromium: Any, front: WebF
             # Nothing sticks out to the side.
             assert await tester.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
             assert tester.problems == []
+
+
+async def test_nothing_for_axe_to_find(tester: Tester) -> None:
+    await tester.say("駐車場")
+    await expect(tester.at("#panel-talk li")).to_have_count(2)
+    found: list[str] = []
+    for name in ("chat", "world", "events"):
+        await tester.tab(name)
+        if name == "events":
+            await tester.at(".p-event", has_text="spoke").click()
+        found += [f"{name}: {problem}" for problem in await violations(tester.page)]
+    assert not found, "\n".join(found)
 
 
 # ── hostile text ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -182,3 +182,13 @@ async def test_the_language_is_kept() -> None:
     assert [h[2] for h in dialogue.heard] == ["ja", "ja", "ja", "en", "en", "en"]
     assert detect("yes", None) == "en"
     assert detect("...", None) == "ja"
+
+
+async def test_a_clock_that_is_put_back_does_not_make_an_answer_last_for_hours() -> None:
+    clock = VirtualTime()
+    conversation = Conversation(FakeDialogue(), PHRASES, SAFETY, function_of=function_of, clock=clock)
+    clock.advance(86_400)
+    await conversation.turn("s", "hello")
+    assert conversation.engaged("s", clock())
+    clock.advance(-86_400)
+    assert not conversation.engaged("s", clock())

@@ -79,6 +79,13 @@ def test_two_notices_are_kept_apart() -> None:
     assert manager.choose([jam("a"), jam("b")], moment(100)) is not None
 
 
+def test_a_clock_that_is_put_back_does_not_silence_it() -> None:
+    manager = NoticeManager()
+    assert manager.choose([jam("a", until=NOW + timedelta(days=2))], moment(86_400)) is not None
+    assert manager.choose([jam("b")], moment()) is not None
+    assert manager.choose([jam("c")], moment(30)) is None
+
+
 def test_the_weightier_one_first() -> None:
     chosen = NoticeManager().choose([jam("a", relevance=0.5), jam("b", relevance=0.9)], moment())
     assert chosen is not None

@@ -133,7 +133,7 @@ export function mountWorld(element, { store, send, words, language }) {
     const level = make("output", { for: "world-fuel" });
     updates.push((state) => write(level, `${state.fuel_percent} %`));
     const checks = (name, list, part, of, message) =>
-      make("div", { class: "p-checks", role: "group" }, named(make("h4"), () => w()[name]),
+      make("div", { class: "p-checks", role: "group", "aria-labelledby": `world-${name}` }, named(make("p", { id: `world-${name}`, class: "p-name" }), () => w()[name]),
         ...list.map(({ id }) => check(`world-${part}-${id}`, nameOf(list, id), of(id), message(id))));
     const carGroup = group("car",
       checks("lamps", o.lamps, "lamp", (id) => (state) => state.lamps[id], (lamp) => (on) => control({ do: "lamp", lamp, on })),
