@@ -427,8 +427,8 @@ def _write(
         database.executescript(
             "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
             "CREATE TABLE metadata (name TEXT, value TEXT);"
-            "CREATE TABLE tiles (zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB,"
-            " PRIMARY KEY (zoom_level, tile_column, tile_row)) WITHOUT ROWID; BEGIN"
+            "CREATE TABLE tiles (zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB);"
+            "CREATE UNIQUE INDEX tile_index ON tiles (zoom_level, tile_column, tile_row); BEGIN"
         )
         database.executemany("INSERT INTO metadata VALUES (?, ?)", metadata.items())
         count = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -290,6 +291,42 @@ async def test_without_webgl_a_plain_drawing_and_a_sentence(stage: Stage) -> Non
         )
         == 0
     )
+
+
+async def test_between_two_pushes_the_car_goes_on_evenly(stage: Stage) -> None:
+    """In a time of its own: pushes every 200 ms, a picture every 16, round a corner at 60 times real time."""
+    seen = await stage.page.evaluate(
+        """async () => {
+          const { Motion } = await import('/page/map/motion.js');
+          const { Track, metres } = await import('/page/map/geo.js');
+          const line = [[139.6, 35.6], [139.62, 35.6], [139.62, 35.62]];
+          const track = new Track(line);
+          const motion = new Motion();
+          motion.follow(line);
+          const out = [];
+          for (let ms = 0; ms <= 6000; ms += 16) {
+            if (ms % 208 === 0) {
+              const along = Math.min(track.length, ms * 0.9);
+              const [longitude, latitude] = track.at(along);
+              motion.push({ longitude, latitude, heading: 0, guiding: true, along_m: along, at_ms: ms }, ms);
+              motion.push({ longitude, latitude, heading: 0, guiding: true, along_m: along, at_ms: ms }, ms + 5);
+            }
+            motion.step(ms);
+            out.push({ along: motion.shown.along, off: metres(motion.shown.at, track.at(motion.shown.along)), heading: motion.shown.heading });
+          }
+          return { out, length: track.length };
+        }"""
+    )
+    along = [row["along"] for row in seen["out"]]
+    steps = [b - a for a, b in itertools.pairwise(along)][30:]
+    assert min(steps) >= 0
+    # At 0.9 m a millisecond a picture is 14.4 m; none is left out and none is a leap.
+    moving = steps[: along.index(max(along)) - 31]
+    assert max(moving) < 25
+    assert sorted(moving)[len(moving) // 10] > 5
+    assert max(row["off"] for row in seen["out"]) < 0.01
+    assert along[-1] == pytest.approx(seen["length"], abs=1)
+    assert {round(row["heading"]) for row in seen["out"][60:]} >= {90}
 
 
 async def test_it_is_loaded_after_the_first_paint(stage: Stage) -> None:

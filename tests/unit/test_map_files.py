@@ -143,7 +143,7 @@ async def test_a_token_is_asked_for_where_there_is_one(home: Path) -> None:
     async with open_front(home, token="secret") as front:
         assert (await get(front, "/map/info"))[0] == 401
         assert (await get(front, tile_path()))[0] == 401
-        assert (await get(front, f"{tile_path()}?token=secret"))[0] == 200
+        assert (await get(front, tile_path(), Authorization="Bearer secret"))[0] == 200
 
 
 async def test_a_page_elsewhere_may_not_read_the_map(front: Front) -> None:

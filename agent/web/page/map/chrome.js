@@ -1,22 +1,16 @@
 // What lies on the map: buttons for a finger, the next turn, how fast the simulated car drives, the menu of a point.
 import { icon, make, set, write } from "../dom.js";
 import { fill } from "../words.js";
+import { icons } from "./style.js";
 import { arrowOf } from "./symbols.js";
 
-const ICONS = {
-  in: "M12 5v14M5 12h14",
-  out: "M5 12h14",
-  follow: "M12 3l7.5 17L12 16.5 4.5 20z",
-  overview: "M4 9V5a1 1 0 0 1 1-1h4M15 4h4a1 1 0 0 1 1 1v4M20 15v4a1 1 0 0 1-1 1h-4M9 20H5a1 1 0 0 1-1-1v-4M9 12h6",
-  compass: "M12 3l4 9-4 9-4-9zM8 12h8",
-};
 const SPEEDS = [0, 1, 10, 60];
 
 export function addChrome(element, { store, send, words, language }) {
   let view = null;
   const buttons = {};
   const button = (name, act) => {
-    buttons[name] = make("button", { type: "button", class: `map-${name}`, onclick: () => view && act() }, icon(ICONS[name]));
+    buttons[name] = make("button", { type: "button", class: `map-${name}`, onclick: () => view && act() }, icon(icons[name]));
     return buttons[name];
   };
   const controls = make("div", { class: "map-controls", role: "group" },

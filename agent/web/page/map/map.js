@@ -8,12 +8,11 @@ export async function mountMap(element, room) {
   const { store, send } = room;
   const host = element.appendChild(make("div", { class: "map-host" }));
   const chrome = addChrome(element, room);
-  const token = new URLSearchParams(location.search).get("token") ?? "";
   const watch = () => send({ type: "watch", hz: 10 });
   store.on("welcome", watch);
   if (store.state.line === "open") watch();
 
-  let info = await about(token);
+  let info = await about();
   const start = async () => {
     if (webgl()) {
       try {
@@ -37,7 +36,7 @@ export async function mountMap(element, room) {
   // The gateway may have come up again with another map.
   store.on("@line", async ({ line }) => {
     if (line !== "open") return;
-    const now = await about(token);
+    const now = await about();
     if (now.edition !== info.edition) {
       info = now;
       view.reload(info);
@@ -46,13 +45,12 @@ export async function mountMap(element, room) {
   return view;
 }
 
-async function about(token) {
-  const query = token ? `token=${encodeURIComponent(token)}` : "";
+async function about() {
   try {
-    const info = await (await fetch(`/map/info?${query}`)).json();
-    return { ...info, query: `edition=${encodeURIComponent(info.edition ?? "")}${query ? `&${query}` : ""}` };
+    const info = await (await fetch("/map/info")).json();
+    return { ...info, query: `edition=${encodeURIComponent(info.edition ?? "")}` };
   } catch {
-    return { installed: false, query };
+    return { installed: false, query: "" };
   }
 }
 

@@ -13,6 +13,7 @@ export class Motion {
   #begun = 0;
   #track = null;
   #known = "";
+  #stepped = 0;
   shown = null; // { at: [lon, lat], heading, along (null off a route) }
 
   follow(points) {
@@ -42,11 +43,13 @@ export class Motion {
     if (gap < 2 * SLOWEST_MS) this.#gap += (Math.min(gap, SLOWEST_MS) - this.#gap) * 0.25;
     this.#from = { ...this.shown };
     this.#to = told;
-    this.#begun = now;
+    // From the last picture on, not from now: a push costs no picture's worth of way.
+    this.#begun = now - this.#stepped < 60 ? this.#stepped : now;
   }
 
   // The car at `now`; true while it goes on moving.
   step(now) {
+    this.#stepped = now;
     if (!this.#from) return false;
     const share = Math.min(1, (now - this.#begun) / this.#gap);
     const { along, at } = this.#from;

@@ -12,7 +12,7 @@ const OVERVIEW_MS = 5000;
 const TILT = 48;
 const FIRST_ZOOM = 14.4;
 const SLOW_MS = 70;
-const COARSEST = 0.6;
+const COARSE = 0.6;
 const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 const feature = (coordinates, properties = {}) => ({
@@ -100,18 +100,23 @@ export function openView(engine, host, info, room) {
     restOfRoute();
     const settling = Math.abs(((heading - motion.shown.heading + 540) % 360) - 180) > 0.5;
     if (moving || settling) wake();
+    else if (coarse && !store.state.driving) sharpen(1);
   }
 
-  // A machine that draws by its processor gets fewer pixels rather than fewer pictures.
+  // A machine that draws by its processor gets fewer pixels while it drives, rather than fewer pictures.
   let drawnAt = 0;
   let gap = 16;
+  let coarse = false;
   function spare(now) {
     if (now - drawnAt < 1500) gap += (now - drawnAt - gap) * 0.1;
     drawnAt = now;
-    const ratio = map.getPixelRatio();
-    if (gap < SLOW_MS || ratio <= COARSEST) return;
-    map.setPixelRatio(Math.max(COARSEST, ratio * 0.75));
+    if (!coarse && gap > SLOW_MS && store.state.driving) sharpen(COARSE);
+  }
+
+  function sharpen(share) {
+    coarse = share < 1;
     gap = 16;
+    map.setPixelRatio(devicePixelRatio * share);
   }
 
   // ── the ways ────────────────────────────────────────────────────────────────────────────────────────────────────
