@@ -142,12 +142,12 @@ def said(text: str, language: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("language", "words", "wanted"),
-    # Asked of nobody but the dialogue: a backend's deadline is no matter of the page.
-    [("ja", "今何時ですか", "10時"), ("en", "what time is it now", "10")],
+    ("language", "words"),
+    [("ja", "エアコンを二十二度にして"), ("en", "set the temperature to twenty two degrees")],
+    ids=["ja", "en"],
 )
 async def test_spoken_to_and_answered(
-    language: str, words: str, wanted: str, running: RunningSystem, ears: Any, tmp_path: Path
+    language: str, words: str, running: RunningSystem, ears: Any, tmp_path: Path
 ) -> None:
     from playwright.async_api import async_playwright
 
@@ -176,7 +176,7 @@ async def test_spoken_to_and_answered(
         await page.locator("#talk li.agent").first.wait_for(timeout=120_000)
         heard = await page.locator("#talk li.driver").first.inner_text()
         answer = await page.locator("#talk li.agent").first.inner_text()
-        assert wanted in answer, (heard, answer)
+        assert likeness(heard, words) > 0.6, (heard, answer)
         await page.locator('[data-phase="speaking"]').wait_for(timeout=60_000)
         await page.locator('[data-phase="ready"], [data-phase="listening"]').first.wait_for(timeout=120_000)
         await page.wait_for_function(
