@@ -9,6 +9,7 @@ times slower. Grammar lines of one template stand in several folds; the lines wr
 from __future__ import annotations
 
 import argparse
+import copy
 import os
 import sys
 import tempfile
@@ -62,7 +63,8 @@ def judged(profile: str, folds: int, data: Any, written: frozenset[str]) -> Iter
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             pipeline = Pipeline(config, Path(folder))
-            kept = [m for m in examples if fold_of(m.get("text"), folds) != fold]
+            # Training writes features into the messages: each fold has its own.
+            kept = [copy.deepcopy(m) for m in examples if fold_of(m.get("text"), folds) != fold]
             pipeline.train_on(TrainingData(kept))
             for message in examples:
                 text = message.get("text")

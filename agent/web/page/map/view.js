@@ -52,7 +52,7 @@ export function openView(engine, host, info, room) {
   if (!info.installed) chrome.stays(words().map.noMap);
   else if (!info.tiles) chrome.say(words().map.oldMap);
 
-  // ── the car ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // the car
   const carFace = make("div", { class: "map-car", role: "img" });
   carFace.append(carElement());
   const carMarker = new engine.Marker({ element: carFace, draggable: true, rotationAlignment: "map", pitchAlignment: "map" });
@@ -119,7 +119,7 @@ export function openView(engine, host, info, room) {
     map.setPixelRatio(devicePixelRatio * share);
   }
 
-  // ── the ways ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // the ways
   let trimmed = -1;
   function restOfRoute() {
     const source = map.getSource("route");
@@ -174,7 +174,7 @@ export function openView(engine, host, info, room) {
 
   const choose = (id) => send({ type: "choose_route", id, language: language() });
 
-  // ── what happens, what is foreseen ──────────────────────────────────────────────────────────────────────────────
+  // what happens, what is foreseen
   let signs = [];
   function drawTraffic(message) {
     for (const sign of signs) sign.remove();
@@ -223,7 +223,7 @@ export function openView(engine, host, info, room) {
     else if (before && mode === "overview" && !shownRoute) follow();
   }
 
-  // ── where it looks ──────────────────────────────────────────────────────────────────────────────────────────────
+  // where it looks
   // What the head unit covers is no part of the picture.
   function padding(kind) {
     const room = host.getBoundingClientRect();
@@ -304,7 +304,7 @@ export function openView(engine, host, info, room) {
     if (driving && ((mode === "free" && idle > LOOK_BACK_MS) || (mode === "overview" && idle > OVERVIEW_MS))) follow();
   }, 1000);
 
-  // ── what comes ──────────────────────────────────────────────────────────────────────────────────────────────────
+  // what comes
   store.on("car", (car) => {
     motion.push(car, performance.now());
     if (!framed && mode === "follow" && !looping) wanted = followZoomNow();

@@ -20,7 +20,7 @@ export function mountWorld(element, { store, send, words, language }) {
     later();
   };
 
-  // ── parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  // parts
   const named = (node, text) => {
     labels.push(() => write(node, text()));
     return node;
@@ -53,7 +53,7 @@ export function mountWorld(element, { store, send, words, language }) {
     return of ? follow(field, of) : field;
   };
 
-  // ── the groups ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // the groups
   function build() {
     const o = options;
     const nameOf = (list, id) => () => list.find((item) => item.id === id)?.[language()] ?? id;
@@ -158,7 +158,7 @@ export function mountWorld(element, { store, send, words, language }) {
     }
   });
 
-  // ── what comes ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // what comes
   let waiting = false;
   let labelled = "";
   const later = () => {

@@ -15,7 +15,7 @@ export function mountSettings({ store, send, words, language, voice }) {
   const said = make("p", { class: "said", role: "status" });
   const driving = make("p", { class: "empty" });
 
-  // ── language and voice: also while driving ──
+  // language and voice: also while driving
   const languageLabel = make("span");
   const chosen = make("select", { id: "language", onchange: () => store.dispatch({ type: "@language", language: chosen.value }) });
   for (const [value, name] of [["auto", "自動 / auto"], ["ja", "日本語"], ["en", "English"]]) chosen.append(make("option", { value }, name));
@@ -28,7 +28,7 @@ export function mountSettings({ store, send, words, language, voice }) {
     if (look !== "auto") touch(`${HMI}.DayNightMode`, look === "day" ? "DAY" : "NIGHT");
   }
 
-  // ── the rest only while stopped ──
+  // the rest only while stopped
   const wakeLabel = make("label", { for: "wake-word" });
   const wake = make("input", { id: "wake-word", maxlength: 40, autocomplete: "off" });
   const keep = make("button", { type: "submit" });

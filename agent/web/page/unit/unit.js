@@ -30,13 +30,13 @@ export function mountUnit(element, room) {
   let view = "talk";
   let unseen = 0;
 
-  // ── the bar: time, outside temperature, what is wrong ──
+  // the bar: time, outside temperature, what is wrong
   const time = make("p", { class: "time" });
   const outside = make("p", { class: "outside" });
   const warnings = make("ul", { class: "warnings" });
   const bar = make("header", { class: "bar" }, time, outside, make("div", { role: "status" }, warnings));
 
-  // ── the trip ──
+  // the trip
   const goal = make("p", { class: "goal" });
   const arrival = make("p", { class: "arrival" });
   const rest = make("p", { class: "left" });
