@@ -23,6 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 prepare_environment(settings_module.default_home(os.environ))
 
 
+def pytest_configure() -> None:
+    """Rasa's channels switch the process to uvloop when they are imported: done at once, so that every loop of a run is of one
+    kind (a browser cannot be started from a loop of the other)."""
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+
+
 @pytest.fixture(scope="session")
 def concierge_home() -> Path:
     """The data folder with a trained model for the present nlu_data and a map; made when missing (about two minutes), found
@@ -58,6 +66,7 @@ class RunningSystem:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="system under test", daemon=True)
         self._sessions = 0
+        self._plus: Any = None
 
     def start(self) -> None:
         from agent.composition import open_agentplus, open_system
@@ -74,7 +83,8 @@ class RunningSystem:
         self.run(open_(), timeout=300.0)
 
     def stop(self) -> None:
-        self.run(self._plus.__aexit__(None, None, None))
+        if self._plus is not None:
+            self.run(self._plus.__aexit__(None, None, None))
         self.run(self._context.__aexit__(None, None, None))
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
