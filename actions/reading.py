@@ -137,6 +137,12 @@ QUIET_PAGE = re.compile(
     r"^\W*(次(の|へ|は)?|つぎ|続き|つづき|もっと|ほかには?|他には?|next|more|go on|continue|others?)\W*$", re.IGNORECASE
 )
 """a message that is nothing but the wish to go on"""
+ANOTHER_PLEASE = re.compile(
+    r"((ほか|他|別)の(ところ|とこ|店|お店)?に(して|しよう|しとこ|する)|"
+    r"\b((something|somewhere|anywhere) else|(another|a different) (one|place)),? please)\W*$",
+    re.IGNORECASE,
+)
+"""ends with asking for another, whatever was said of the one before"""
 
 _FILLER_JA = re.compile(
     r"えっ?と|あの[ーう]?|その[ーう]?|うー?ん|んー?|まあ|やっぱり?|じゃあ?|では|それなら|なら|そしたら|それと|あと|で、|"
@@ -528,7 +534,11 @@ def an_answer_after_all(turn: Turn) -> str | None:
     if not _shown(turn) or context not in (*LISTING, "offers_one"):
         return None
     others = turn.ranking.get("next_page", 0.0)
-    if QUIET_PAGE.search(turn.text) or (others >= _HARDLY and ANOTHER.search(turn.text)):
+    if (
+        QUIET_PAGE.search(turn.text)
+        or ANOTHER_PLEASE.search(turn.text)
+        or (others >= _HARDLY and ANOTHER.search(turn.text))
+    ):
         return "next_page"
     # 「どれもぱっとしないな」: no value in it, but reading on does no harm.
     return "next_page" if not said and context in LISTING and others >= _READ_ON else None

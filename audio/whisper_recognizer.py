@@ -140,10 +140,18 @@ class WhisperModel:
         shares = {name.strip("<|>"): share for name, share in found}
         return "en" if shares.get("en", 0.0) > shares.get("ja", 0.0) else "ja"
 
-    def decode(self, samples: Samples, language: SpeechLanguage, prompt: str = "", *, beam: int = 1) -> Decoded:
+    def decode(
+        self,
+        samples: Samples,
+        language: SpeechLanguage,
+        prompt: str = "",
+        *,
+        beam: int = 1,
+        after_s: float = _DECODING_MARGIN_S,
+    ) -> Decoded:
         """What is said in a sound of at most 30 s. `prompt`: words that may be expected; `beam`: readings followed side by side,
-        more of them are more certain and take longer."""
-        seconds = len(samples) / RATE + _DECODING_MARGIN_S
+        more of them are more certain and take longer; `after_s`: silence seen after the sound."""
+        seconds = len(samples) / RATE + after_s
         decoded, circled = self._decode(self.encode(samples, seconds), samples, language, prompt, beam)
         if circled:
             # Another length, another chance; a text that goes round in circles again is cut where it began to.
@@ -334,7 +342,8 @@ class WhisperScorer:
         return min(seconds, self._best.end) if self._best is not None else seconds
 
     def reading(self) -> str:
-        return self._model.decode(self._samples, self._language).text
+        # As short a view as the likelihoods have: the thresholds of both belong together.
+        return self._model.decode(self._samples, self._language, after_s=_MARGIN_S).text
 
     def _look(self, spellings: Sequence[str]) -> float:
         """The best so far, these spellings included."""

@@ -50,7 +50,9 @@ def test_the_sparse_profile_holds_its_own(concierge_home: Path) -> None:
     finally:
         running.stop()
     assert len(failed) <= len(SCENARIOS) // 10, f"{len(failed)} of {len(SCENARIOS)}: {failed}"
-    assert not [name for name in failed if "helpnet" in name.lower() or "accident" in name.lower()]
+    distress = {s.id for s in SCENARIOS if any(step.expect.get("function") == "safety" for step in s.steps)}
+    assert distress
+    assert not distress & set(failed)
 
 
 def played_through(scenario: Scenario, system: RunningSystem) -> tuple[list[str], list[str]]:

@@ -277,3 +277,19 @@ async def test_a_stop_is_offered_as_a_stop() -> None:
     assert talk.slots["pending"] == {"kind": "add_waypoint"}
     reply = await talk.hear("はい", "affirm")
     assert reply.text.startswith("麺屋つばめを経由地に追加しました。")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("actually I've been there and it was dreadful, something else please", "next_page"),
+        ("we went last week. another one please", "next_page"),
+        ("そこは先週行ったから、別のところにして", "next_page"),
+        ("そこは先週行ったよね", "human_talk"),
+        ("she said something else, please ignore her", "human_talk"),
+    ],
+)
+async def test_asking_for_another_at_the_end_counts_whatever_was_said_before(text: str, expected: str) -> None:
+    talk = await listed("en" if text.isascii() else "ja")
+    await talk.hear(text, "human_talk")
+    assert talk.heard_as == expected
