@@ -159,6 +159,7 @@ async def _delivered(running: RunningSystem) -> None:
     from agent.composition import START
 
     running.system.simulation.restart(START)
+    running.system.simulation.vehicle.reset(START)
 
 
 async def _nothing() -> None:

@@ -94,7 +94,8 @@ class RunningSystem:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
     def new_session(self) -> str:
-        """A conversation nobody had yet, in a car that stands at its usual place."""
+        """A conversation nobody had yet, in a car as it was delivered that stands at its usual place."""
+        from agent.composition import START
         from tests.fakes import MONDAY_MORNING
 
         self._sessions += 1
@@ -102,6 +103,7 @@ class RunningSystem:
 
         async def restart() -> None:
             self.system.simulation.restart()
+            self.system.simulation.vehicle.reset(START)
             self.system.simulation.controls.reset()
 
         self.run(restart())
