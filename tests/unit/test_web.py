@@ -134,7 +134,7 @@ async def test_the_pages_own_scripts_are_small_on_the_way(front: Front) -> None:
             assert response.status == 304
     assert sent <= 150_000
     # Written out as well: what a reader has to go through.
-    assert sum(path.stat().st_size for path in own_scripts()) <= 152_000
+    assert sum(path.stat().st_size for path in own_scripts()) <= 150_000
 
 
 def test_the_words_of_both_languages_are_the_same_ones() -> None:

@@ -75,7 +75,7 @@ at("panel-switch").addEventListener("click", () => choosePanel(at("panel").hidde
 connection.open();
 setInterval(() => send({ type: "car" }), POLL_MS);
 
-// What is large comes after the first paint: the head unit can be used meanwhile.
+// What is large comes after the first paint.
 requestAnimationFrame(() =>
   setTimeout(async () => {
     performance.mark("useful");

@@ -24,7 +24,7 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// An icon of unit/icons.js: a path in a 24×24 box, drawn with a line.
+// An icon of unit/tables.js: a path in a 24×24 box, drawn with a line.
 export function icon(path) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");

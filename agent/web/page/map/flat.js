@@ -2,10 +2,8 @@
 import { make } from "../dom.js";
 import { bounds, fit } from "./geo.js";
 import { results } from "./places.js";
-import { PALETTES } from "./style.js";
+import { flat, PALETTES } from "./style.js";
 
-const WIDTHS = { motorway: 3, trunk: 2.4, primary: 2, secondary: 1.4, tertiary: 1, unclassified: 0.7, residential: 0.6 };
-const FINEST = { unclassified: 13.5, residential: 14, tertiary: 11.5, secondary: 10 };
 
 export function openFlat(host, info, { store, words, chrome }) {
   const canvas = host.appendChild(make("canvas", { class: "map-flat", role: "img", "aria-label": words().page.map }));
@@ -64,8 +62,8 @@ export function openFlat(host, info, { store, words, chrome }) {
     const swell = 2 ** Math.max(0, (zoom - 13) * 0.8);
     for (const road of roads) {
       const [[west, south], [east, north]] = road.box;
-      if (east < centre[0] - dx || west > centre[0] + dx || north < centre[1] - dy || south > centre[1] + dy || zoom < (FINEST[road.kind] ?? 0)) continue;
-      line(road.line, c[road.kind] ?? c.street, (WIDTHS[road.kind] ?? 0.6) * swell);
+      if (east < centre[0] - dx || west > centre[0] + dx || north < centre[1] - dy || south > centre[1] + dy || zoom < (flat.finest[road.kind] ?? 0)) continue;
+      line(road.line, c[road.kind] ?? c.street, (flat.widths[road.kind] ?? 0.6) * swell);
     }
     for (const route of state.route?.routes ?? []) if (!route.chosen) line(route.line, c.other, 5);
     for (const route of state.route?.routes ?? []) if (route.chosen) line(route.line, c.route, 7);

@@ -2,7 +2,7 @@
 // water keep quiet, roads are told by width and lightness, and the one strong colour is the route's.
 const table = await (await fetch(new URL("./style.json", import.meta.url))).json();
 
-export const { palettes: PALETTES, signs, dots, arrows, icons } = table;
+export const { palettes: PALETTES, signs, dots, arrows, flat, icons } = table;
 const DRIVE = ["other-routes", "predicted", "route", "traffic", "waypoints"];
 const NAMES = {
   ja: ["coalesce", ["get", "name_ja"], ["get", "name"]],

@@ -1,7 +1,7 @@
 // The agent at the foot of the head unit: the talk button, what it does now, what it hears; words by hand while stopped.
 import { icon, make, set, write } from "../dom.js";
 import { fill } from "../words.js";
-import { icons } from "./icons.js";
+import { icons } from "./tables.js";
 
 const HOLD_MS = 350;
 

@@ -1,11 +1,10 @@
 // What sounds beside the agent: source, title, volume.
 import { icon, make, set, write } from "../dom.js";
 import { fill } from "../words.js";
-import { icons } from "./icons.js";
+import { icons, sources as SOURCES } from "./tables.js";
 
 const MEDIA = "Vehicle.Cabin.Infotainment.Media";
 const PRIVATE = "Vehicle.Private.Media";
-const SOURCES = ["FM", "AM", "BLUETOOTH", "USB", "INTERNET", "DAB", "CD", "TV"];
 const DRIVING_SOURCES = 3;
 const VOLUME_STEP = 5;
 

@@ -2,7 +2,7 @@
 import { icon, make } from "../dom.js";
 import { fill } from "../words.js";
 import { clock, distance, duration, minuteOfDay, yen } from "./format.js";
-import { icons } from "./icons.js";
+import { icons } from "./tables.js";
 
 const join = (parts) => parts.filter(Boolean);
 const chip = (text, kind = "") => text && make("span", { class: `chip ${kind}` }, text);

@@ -2,28 +2,23 @@
 import { icon, make, set, write } from "../dom.js";
 import { fill } from "../words.js";
 import { degrees, percent, stage } from "./format.js";
-import { icons } from "./icons.js";
+import { icons, seats, switches as table } from "./tables.js";
 
 const HVAC = "Vehicle.Cabin.HVAC";
 const POWER = "Vehicle.Private.HVAC.IsOn";
-const SWITCHES = [
-  ["power", POWER], ["auto", "Vehicle.Private.HVAC.IsAutoActive"], ["ac", `${HVAC}.IsAirConditioningActive`],
-  ["recirculation", `${HVAC}.IsRecirculationActive`], ["defrost_front", `${HVAC}.IsFrontDefrosterActive`], ["defrost_rear", `${HVAC}.IsRearDefrosterActive`],
-];
 const WHEEL = "Vehicle.Chassis.SteeringWheel.HeatingCooling";
 const FAN = 7;
 const SEAT = 3;
-const ZONES = [["driver", 1, "Driver"], ["passenger", 1, "Passenger"], ["rear_driver", 2, "Driver"], ["rear_passenger", 2, "Passenger"]];
 
 export function mountClimate({ store, send, words, language }) {
   const touch = (path, value) => send({ type: "touch", path, value, language: language() });
   const value = (path) => store.state.signals[path];
-  const switches = SWITCHES.map(([name, path]) => {
+  const switches = table.map(([name, path]) => {
     const label = make("span");
     const button = make("button", { type: "button", class: "switch", onclick: () => touch(path, !value(path)) }, label);
     return { name, path, button, label };
   });
-  const zones = ZONES.map(([name, row, side]) => zone(name, `${HVAC}.Station.Row${row}.${side}`, `Vehicle.Cabin.Seat.Row${row}.${side}Side.HeatingCooling`, touch, value));
+  const zones = seats.map(([name, row, side]) => zone(name, `${HVAC}.Station.Row${row}.${side}`, `Vehicle.Cabin.Seat.Row${row}.${side}Side.HeatingCooling`, touch, value));
   const wheel = stepper("wheel", () => stage(value(WHEEL) ?? 0, SEAT), (step) => touch(WHEEL, percent(step, SEAT)), 0, SEAT);
   const element = make(
     "div", { class: "climate" },

@@ -1,21 +1,16 @@
 // What the car says unasked (お知らせ), what an operator sends, and who holds the line.
 import { icon, make, set, write } from "../dom.js";
 import { clock } from "./format.js";
-import { icons } from "./icons.js";
+import { answers, icons, pushed, symbols } from "./tables.js";
 
 const ANSWER_S = 45;
 const DRIVING_ITEMS = 3;
 const ENDED = new Set(["returned", "declined", "no_answer", "dropped", "cancelled"]);
-const SYMBOLS = { accident: "accident", closure: "close", regulation: "warning", jam: "traffic", weather: "weather", offer: "place", destination: "flag", arrived: "flag", approaching: "flag", waypoint_reached: "flag" };
-const PUSHED = { destination: "flag", place: "place", phone: "phone", notice: "bell", news: "news", weather: "weather" };
-// What can be answered, when Agent+ has not said so itself.
-const ROAD = ["yes", "detail", "later", "enough"];
-const ANSWERS = { accident: ROAD, closure: ROAD, regulation: ROAD, jam: ROAD, weather: ["detail", "later", "enough"], offer: ["yes", "no", "enough"], destination: ["yes", "no"], ask: ["yes", "no"] };
 const SHOWN_ANSWERS = 4;
 
 export function answersOf(notice, agentplus) {
   const last = agentplus?.last_notice;
-  const known = last && last.at === notice.at && last.kind === notice.kind ? last.answers : ANSWERS[notice.kind];
+  const known = last && last.at === notice.at && last.kind === notice.kind ? last.answers : answers[notice.kind];
   return (known ?? []).filter((answer) => answer !== "confine").slice(0, SHOWN_ANSWERS);
 }
 
@@ -52,7 +47,7 @@ export function mountAlert({ store, send, words }) {
     const answer = (text, accept) => make("button", { type: "button", class: accept ? "main" : "", onclick: () => send({ type: "push", id: push.id, accept }) }, text);
     const details = [data.phone, data.address, data.text !== data.name && data.text].filter(Boolean).join(" · ");
     pushes.replaceChildren(
-      heading(PUSHED[push.kind] ?? "bell", String(data.name || push.text || w.pushed[push.kind] || ""), details || w.pushed[push.kind]),
+      heading(pushed[push.kind] ?? "bell", String(data.name || push.text || w.pushed[push.kind] || ""), details || w.pushed[push.kind]),
       make("div", { class: "answers" }, answer(w.accept, true), answer(w.refuse, false)),
     );
   }
@@ -75,7 +70,7 @@ export function mountAlert({ store, send, words }) {
       close(newest.key);
     };
     notice.replaceChildren(
-      heading(SYMBOLS[newest.kind] ?? "bell", newest.text),
+      heading(symbols[newest.kind] ?? "bell", newest.text),
       make(
         "div", { class: "answers" },
         ...answersOf(newest, state.agentplus).map((answer) => make("button", { type: "button", onclick: say(answer) }, w.answers[answer].label)),
@@ -116,7 +111,7 @@ export function mountNotices({ words }) {
     if (shown.notices === state.notices && shown.w === w && shown.driving === state.driving) return;
     const some = state.driving ? state.notices.slice(0, DRIVING_ITEMS) : state.notices;
     list.replaceChildren(
-      ...some.map((n) => make("li", { lang: n.language }, icon(icons[SYMBOLS[n.kind] ?? "bell"]), make("p", {}, n.text, make("small", {}, clock(n.at))))),
+      ...some.map((n) => make("li", { lang: n.language }, icon(icons[symbols[n.kind] ?? "bell"]), make("p", {}, n.text, make("small", {}, clock(n.at))))),
     );
     empty.hidden = some.length > 0;
     write(empty, w.no_notices);

@@ -5,7 +5,7 @@ import { mountAgent } from "./agent.js";
 import { mountAudio } from "./audio.js";
 import { mountClimate } from "./climate.js";
 import { clock, degrees, distance, duration } from "./format.js";
-import { icons } from "./icons.js";
+import { icons, lamps } from "./tables.js";
 import { mountAlert, mountNotices } from "./notices.js";
 import { mountSettings } from "./settings.js";
 import { mountTalk } from "./talk.js";
@@ -14,7 +14,6 @@ import { createVoice } from "../voice/voice.js";
 const SCREEN = "Vehicle.Private.HMI.IsScreenOn";
 const OUTSIDE = "Vehicle.Exterior.AirTemperature";
 const FUEL_LOW = "Vehicle.Powertrain.FuelSystem.IsFuelLevelLow";
-const LAMPS = ["Vehicle.ADAS.ABS.IsError", "Vehicle.ADAS.ESC.IsError", "Vehicle.Chassis.Axle.Row1.Wheel.Left.Brake.IsFluidLevelLow", "Vehicle.Body.Windshield.Front.WasherFluid.IsLevelLow"];
 
 export function mountUnit(element, room) {
   const { store, send, words, language } = room;
@@ -100,7 +99,7 @@ export function mountUnit(element, room) {
     write(outside, signals[OUTSIDE] === undefined ? "" : degrees(signals[OUTSIDE]));
     const list = [
       centre === "no_contract" && ["no_line", w.no_contract], centre === "no_connection" && ["no_line", w.no_connection],
-      LAMPS.some((lamp) => signals[lamp] === true) && ["warning", w.lamp], signals[FUEL_LOW] === true && ["fuel", w.fuel_low],
+      lamps.some((lamp) => signals[lamp] === true) && ["warning", w.lamp], signals[FUEL_LOW] === true && ["fuel", w.fuel_low],
       Object.entries(signals).some(([path, value]) => value === true && /\.(Door\.[^.]+\.[^.]+|Trunk\.Rear)\.IsOpen$/.test(path)) && ["warning", w.door_open],
       Object.entries(signals).some(([path, value]) => value === true && path.endsWith("IsPressureLow")) && ["warning", w.tyre_low],
     ].filter(Boolean);
