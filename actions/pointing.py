@@ -323,7 +323,7 @@ class _Part:
         for of, unit, pattern in _words(self.language).figures:
             for match in pattern.finditer(self.folded):
                 value = _number(match["x"]) * unit
-                figures = [_figure(hit, of) for hit in self.hits]
+                figures = [figure(hit, of) for hit in self.hits]
                 near = [
                     (abs(f - value), i)
                     for i, f in enumerate(figures)
@@ -398,7 +398,8 @@ def _number(said: str) -> float:
     return float(_WORDS_EN[said]) if said in _WORDS_EN else float(said)
 
 
-def _figure(hit: PlaceHit, of: str) -> float | None:
+def figure(hit: PlaceHit, of: str) -> float | None:
+    """What places are compared by, in metres, stars, kilowatts or yen; None where it is not known."""
     place = hit.place
     match of:
         case "distance":
@@ -407,10 +408,12 @@ def _figure(hit: PlaceHit, of: str) -> float | None:
             return place.rating
         case "charging":
             return place.charging_kw
+        case "parking_fee":
+            fee = place.parking
+            return None if fee is None else 0.0 if fee.fee == "free" else float(fee.fee_yen_per_hour or 500)
         case "price":
             if place.kind == "parking":
-                fee = place.parking
-                return None if fee is None else 0.0 if fee.fee == "free" else float(fee.fee_yen_per_hour or 500)
+                return figure(hit, "parking_fee")
             if place.budget_yen is not None:
                 return float(place.budget_yen)
             return {"low": 1500.0, "middle": 3000.0, "high": 4500.0}.get(place.price or "")
@@ -440,7 +443,7 @@ def _best(hits: Sequence[PlaceHit], among: Iterable[int], *qualities: tuple[str,
     known = False
     for by, order in qualities:
         sign = -1.0 if order == "desc" else 1.0
-        figures = {i: sign * figure for i in among if (figure := _figure(hits[i], by)) is not None}
+        figures = {i: sign * found for i in among if (found := figure(hits[i], by)) is not None}
         known = known or bool(figures)
         for i in among:
             # What is not known of a place counts as worse than all that is.

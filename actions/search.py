@@ -37,7 +37,7 @@ from actions.narrowing import (
     from_turn,
     to_query,
 )
-from actions.pointing import point
+from actions.pointing import figure, point
 from actions.skill import Context, Done, Entity, Outcome, Skill, Turn, join
 from backends.errors import BackendError, NotFound
 from backends.model import Place, PlaceHit, PlacePage, PlaceQuery
@@ -547,27 +547,8 @@ def picked(hits: Sequence[PlaceHit], pick: Mapping[str, Any]) -> PlaceHit | None
         having = [h for h in hits if has(h, str(pick["has"]), pick.get("value", True))]
         return having[0] if having else None
     order = -1.0 if pick.get("order") == "desc" else 1.0
-    measured = [(figure, h) for h in hits if (figure := _figure(h, str(pick.get("by")))) is not None]
+    measured = [(found, h) for h in hits if (found := figure(h, str(pick.get("by")))) is not None]
     return min(measured, key=lambda m: order * m[0])[1] if measured else None
-
-
-def _figure(hit: PlaceHit, by: str) -> float | None:
-    place = hit.place
-    match by:
-        case "distance":
-            return hit.distance_m if hit.detour_m is None else hit.detour_m
-        case "rating":
-            return place.rating
-        case "price":
-            band = {"low": 1.0, "middle": 2.0, "high": 3.0}.get(place.price or "")
-            if place.kind == "parking":
-                return _figure(hit, "parking_fee")
-            return float(place.budget_yen) if place.budget_yen is not None else band and band * 1500
-        case "parking_fee":
-            if place.parking is None:
-                return None
-            return 0.0 if place.parking.fee == "free" else float(place.parking.fee_yen_per_hour or 500)
-    return None
 
 
 def has(hit: PlaceHit, what: str, value: Any) -> bool:

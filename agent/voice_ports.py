@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from agent.events import Event
+from agent.several import ASKS
 from agent.voice_words import VoiceWords
 from audio.endpointing import Completeness, Endpointing
 from audio.frames import FRAME_S, Frame
@@ -16,10 +17,7 @@ from audio.ports import Recognizer, Synthesizer, VoiceActivity, WakeWord
 from backends.model import Language
 
 Source = Literal["wake_word", "button", "talk_switch"]
-OPEN_CONTEXTS: Final = frozenset(
-    {"greeting", "asks_condition", "no_results", "offers_one", "offers_list", "asks_choice", "asks_place", "asks_date",
-     "asks_yesno", "asks_slot", "apology"}
-)  # fmt: skip
+OPEN_CONTEXTS: Final = ASKS | {"greeting", "apology"}
 """what an answer does when the driver is to speak next: the line stays open without the wake word"""
 NOT_FOR_US: Final = frozenset({"human_talk"})
 """intents of people who talk to each other"""
